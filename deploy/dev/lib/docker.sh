@@ -1,0 +1,90 @@
+# Docker with gVisor: the daemon that runs here, where it has a working runsc; else one of our own. Sourced.
+
+readonly docker_state=$state/docker
+readonly own_socket=unix://$docker_state/docker.sock
+
+own_dockerd() { pid_in "$docker_state/dockerd.pid" "$docker_state"; }
+
+docker_up() {
+  if docker info >/dev/null 2>&1 && [[ ${DOCKER_HOST:-} != "$own_socket" ]]; then
+    docker info --format '{{json .Runtimes}}' | jq -e .runsc >/dev/null ||
+      fail "Docker runs on this machine, but without gVisor. Add it with deploy/pod-host.sh (no container is restarted), then run this again."
+    if [[ -n ${DOCKER_HOST:-} ]]; then printf 'export DOCKER_HOST=%q\n' "$DOCKER_HOST"; fi
+    return
+  fi
+  export DOCKER_HOST=$own_socket
+  if ! own_dockerd >/dev/null; then start_dockerd; fi
+  printf 'export DOCKER_HOST=%q\n' "$DOCKER_HOST"
+}
+
+start_dockerd() {
+  local runsc
+  mkdir -p "$docker_state"
+  runsc=$(find_runsc)
+  say "starting Docker with $("$runsc" --version | head -n 1)"
+  "$repository/deploy/pod-host.sh" config "$runsc" >"$docker_state/daemon.json"
+
+  # What dockerd changes in the kernel and leaves so when it ends.
+  if [[ ! -e $docker_state/before ]]; then
+    printf 'forward=%s\nfilter=%s\nfilter6=%s\n' "$(</proc/sys/net/ipv4/ip_forward)" "$(forward_policy iptables)" "$(forward_policy ip6tables)" >"$docker_state/before"
+  fi
+  rm -f "$docker_state/dockerd.pid"
+  # Not systemd's cgroups, even where systemd runs: this daemon isn't a unit of it.
+  setsid dockerd --config-file "$docker_state/daemon.json" --host "$own_socket" --log-level warn \
+    --data-root "$docker_state/data" --exec-root "$docker_state/run" --pidfile "$docker_state/dockerd.pid" \
+    --exec-opt native.cgroupdriver=cgroupfs >"$state/log/dockerd.log" 2>&1 </dev/null 9>&- &
+  wait_for 60 Docker docker version ||
+    fail "dockerd did not answer within 60 seconds; the end of $state/log/dockerd.log says why:$(printf '\n' && tail -n 5 "$state/log/dockerd.log")"
+}
+
+# Once for each runsc and kernel: it takes seconds, and nothing else can change the answer.
+prove_runtime() {
+  local proven
+  proven=$(docker info --format '{{json .Runtimes.runsc}} {{.KernelVersion}} {{.ServerVersion}}')
+  if [[ $(cat "$state/proven" 2>/dev/null) != "$proven" ]]; then
+    "$repository/deploy/pod-host.sh" prove "$1"
+    printf '%s\n' "$proven" >"$state/proven"
+  fi
+}
+
+docker_down() {
+  [[ -e $docker_state/before ]] || return 0
+  export DOCKER_HOST=$own_socket
+  # A dockerd that was killed has left containers and bridges, which only a dockerd can find.
+  if ! own_dockerd >/dev/null; then start_dockerd; fi
+  docker ps --all --quiet | xargs --no-run-if-empty timeout 120 docker rm --force --volumes >/dev/null
+  docker network prune --force >/dev/null
+  docker volume ls --quiet | xargs --no-run-if-empty docker volume rm --force >/dev/null
+  end "$(own_dockerd)" dockerd
+  restore_kernel
+}
+
+forward_policy() { "$1" -S FORWARD 2>/dev/null | awk '$1 == "-P" { print $3 }'; }
+
+restore_kernel() {
+  local forward filter filter6
+  # shellcheck source=/dev/null
+  . "$docker_state/before"
+  if [[ -d /sys/class/net/docker0 ]]; then ip link delete docker0; fi
+  drop_chains iptables filter "$filter"
+  drop_chains iptables nat ""
+  drop_chains ip6tables filter "$filter6"
+  drop_chains ip6tables nat ""
+  printf '%s\n' "$forward" >/proc/sys/net/ipv4/ip_forward
+  rm -f "$docker_state/before" "$docker_state/docker.sock"
+}
+
+# In one transaction: Docker's rules in the kernel's own chains, then its chains, then the policy.
+drop_chains() {
+  local tool=$1 table=$2 policy=$3
+  "$tool-save" -t "$table" 2>/dev/null | awk -v table="$table" -v policy="$policy" '
+    /^:DOCKER/             { chain = substr($1, 2); flush = flush "-F " chain "\n"; drop = drop "-X " chain "\n" }
+    /^-A DOCKER/           { next }
+    /^-A .*(DOCKER|docker0|172\.17\.)/ { sub(/^-A/, "-D"); rules = rules $0 "\n" }
+    END {
+      if (!flush && !rules) exit
+      print "*" table
+      if (policy) print "-P FORWARD " policy
+      printf "%s%s%sCOMMIT\n", rules, flush, drop
+    }' | "$tool-restore" --noflush
+}

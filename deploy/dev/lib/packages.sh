@@ -1,0 +1,68 @@
+# Installs what the stack needs from Debian's packages, and starts none of it. Sourced.
+
+# A program that shows the package is there, and the package. An installation of another origin
+# (Docker's own packages, say) has the program too, and is used.
+readonly needed=(
+  cc:build-essential curl:curl ip:iproute2 iptables:iptables jq:jq ps:procps
+  docker:docker-cli dockerd:docker.io mmdebstrap:mmdebstrap sshd:openssh-server ssh-keygen:openssh-client
+  psql:postgresql-client
+)
+# These packages switch their services on for the next boot. The stack wants the programs only.
+declare -rA services=(
+  [docker.io]="docker.service docker.socket containerd.service"
+  [openssh-server]=ssh.service
+  [postgresql]=postgresql.service
+)
+
+install_packages() {
+  local entry missing=()
+  PATH=$PATH:/usr/sbin:/sbin
+  for entry in "${needed[@]}"; do
+    command -v "${entry%%:*}" >/dev/null || missing+=("${entry#*:}")
+  done
+  if [[ -z ${DATABASE_URL:-} ]] && ! postgres_bin >/dev/null; then missing+=(postgresql); fi
+  # With AppArmor in the kernel and no parser for its profiles, Docker starts no container.
+  if [[ $(cat /sys/module/apparmor/parameters/enabled 2>/dev/null) == Y ]] && ! command -v apparmor_parser >/dev/null; then
+    missing+=(apparmor)
+  fi
+  if ((${#missing[@]})); then apt_install "${missing[@]}"; fi
+}
+
+apt_install() {
+  command -v apt-get >/dev/null ||
+    fail "$* is missing, and this isn't a Debian machine. Install it, then run this again."
+  say "installing $*"
+  mkdir -p "$state/log"
+  (
+    refuse_service_starts
+    {
+      apt-get update -q
+      # Before Debian 13 the client is part of docker.io.
+      apt-cache show docker-cli >/dev/null 2>&1 || set -- "${@/#docker-cli/docker.io}"
+      DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+    } >"$state/log/apt.log" 2>&1 </dev/null ||
+      fail "apt-get could not install $*; the end of $state/log/apt.log says why:$(printf '\n' && tail -n 5 "$state/log/apt.log")"
+    local package
+    for package; do leave_off "$package"; done
+  )
+}
+
+# For the rest of this subshell, packages neither start a service nor make a database cluster.
+refuse_service_starts() {
+  policy=/usr/sbin/policy-rc.d cluster=/etc/postgresql-common/createcluster.d/pinacle-dev.conf
+  if [[ -e $policy ]]; then mv "$policy" "$policy.pinacle-dev"; fi
+  trap 'rm -f "$policy" "$cluster"; if [[ -e $policy.pinacle-dev ]]; then mv "$policy.pinacle-dev" "$policy"; fi' EXIT
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod +x "$policy"
+  mkdir -p "${cluster%/*}"
+  printf 'create_main_cluster = false\n' >"$cluster"
+}
+
+leave_off() {
+  local service
+  for service in ${services[$1]:-}; do
+    if command -v systemctl >/dev/null; then
+      systemctl disable --quiet "$service" >/dev/null 2>&1 || say "could not switch $service off for the next boot"
+    fi
+  done
+}

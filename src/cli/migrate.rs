@@ -1,0 +1,20 @@
+//! `migrate`: creates or upgrades the schema, any number of times, from any number of processes.
+
+use std::process::ExitCode;
+
+use crate::{settings::Settings, store};
+
+#[expect(clippy::print_stdout, reason = "this is the command's answer")]
+pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let db = super::connect(settings)?;
+    store::migrate(&db).await.map_err(|error| {
+        let advice = store::explain_migration_error(&error);
+        error.context(format!("the schema could not be brought up to date. {advice}"))
+    })?;
+    if settings.json {
+        println!(r#"{{"schema":"current"}}"#);
+    } else {
+        println!("The schema is current.");
+    }
+    Ok(ExitCode::SUCCESS)
+}

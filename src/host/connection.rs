@@ -1,0 +1,209 @@
+//! `ServerConnection`: one way to run a command on a pod host, whatever carries it. `ssh` and `local` differ only in
+//! how they start a shell with the guard in it; everything a command means is here, once.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::io::AsyncWriteExt;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    command::{Command, NulByte},
+    guard::{Event, FencedBy, Guard, StreamReader, Verdict},
+};
+
+/// How much longer than the guard the worker waits for its last word before it gives the connection up.
+const LAST_WORD_MARGIN: Duration = Duration::from_secs(10);
+/// How long a cancelled command may take to end: the guard's five seconds up to SIGKILL, inside and outside a
+/// container, and the way.
+const CANCEL_MARGIN: Duration = Duration::from_secs(20);
+/// Exit codes above this are a shell's way to say that a signal ended the command.
+const SIGNAL_BASE: i32 = 128;
+/// Linux's highest signal number.
+const MAX_SIGNAL: i32 = 64;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Exited(i32),
+    /// By a signal that neither the worker nor its time limit sent.
+    Signalled(i32),
+    TimedOut,
+    /// The worker, or a newer lease, ended it.
+    Ended,
+    /// The connection died first: whether the command ran is unknown, and only a look at the host tells.
+    Lost,
+}
+
+impl Outcome {
+    pub fn success(self) -> bool {
+        self == Self::Exited(0)
+    }
+
+    /// The exit code as a shell would give it: 128 and the signal's number, 124 for a time limit (as `timeout` does),
+    /// 255 for a lost connection (as `ssh` does).
+    pub fn exit_code(self) -> i32 {
+        match self {
+            Self::Exited(code) => code,
+            Self::Signalled(signal) => SIGNAL_BASE + signal,
+            Self::TimedOut => 124,
+            Self::Ended => SIGNAL_BASE + 15,
+            Self::Lost => 255,
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exited with code {code}"),
+            Self::Signalled(9) => write!(f, "was killed (signal 9); if it needed more memory than the pod's tier has, \
+                 choose a larger one"),
+            Self::Signalled(signal) => write!(f, "was ended by signal {signal}"),
+            Self::TimedOut => write!(f, "did not end within its time limit"),
+            Self::Ended => write!(f, "was ended before it was done"),
+            Self::Lost => write!(f, "was cut off: the connection to the host was lost"),
+        }
+    }
+}
+
+/// Why a command could not be run, or not be fenced.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    #[error("{host} cannot be reached: {reason}. Check that the host is up and that its SSH port is open")]
+    Unreachable { host: String, reason: String },
+    #[error(
+        "{host} shows another host key than the pinned one. If the host was set up anew on purpose, remove the server \
+         and add it again; if not, somebody may be in between"
+    )]
+    HostKey { host: String },
+    #[error(
+        "{host} refused the worker's SSH key for user {user}. Add the public half of SSH_PRIVATE_KEY to that user's \
+         authorized_keys"
+    )]
+    Refused { host: String, user: String },
+    #[error("the SSH settings for {host} are not usable: {reason}")]
+    Settings { host: String, reason: String },
+    #[error("no shell answered on the host: {0}")]
+    NoShell(String),
+    #[error("the connection to the host was lost")]
+    Lost,
+    #[error("a newer lease of this pod has run on the host; this worker has lost the pod")]
+    Fenced,
+    #[error("the order reached the host too late: this worker's lease may have passed to another")]
+    Expired,
+    #[error("a command of an earlier execution is still running on the host and could not be ended")]
+    Busy,
+    #[error(transparent)]
+    Command(#[from] NulByte),
+}
+
+/// Takes the output as it comes.
+#[async_trait]
+pub trait Output: Send {
+    async fn stdout(&mut self, bytes: &[u8]);
+    async fn stderr(&mut self, bytes: &[u8]);
+}
+
+/// For short answers: keeps everything.
+#[derive(Debug, Default)]
+pub struct Collected {
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+#[async_trait]
+impl Output for Collected {
+    async fn stdout(&mut self, bytes: &[u8]) {
+        self.stdout.extend_from_slice(bytes);
+    }
+
+    async fn stderr(&mut self, bytes: &[u8]) {
+        self.stderr.extend_from_slice(bytes);
+    }
+}
+
+/// A pod host, as the worker reaches it.
+#[async_trait]
+pub trait ServerConnection: Send + Sync {
+    /// A guard on the host that waits for its order.
+    async fn open(&self) -> Result<Guard, ConnectionError>;
+
+    /// Runs one command to its end and gives its output as it comes. `cancel` ends it, with all that it started.
+    ///
+    /// # Errors
+    /// The command did not run: the host can't be reached, or the fence refused it. An outcome of
+    /// [`Outcome::Lost`] is no error: it may have run.
+    async fn exec(
+        &self,
+        command: &Command,
+        fence: Option<&FencedBy>,
+        output: &mut dyn Output,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, ConnectionError> {
+        let mut guard = self.open().await?;
+        let order = match guard.order(command, fence).await {
+            Ok(order) => order,
+            Err(error) => {
+                if matches!(error, ConnectionError::Lost) {
+                    guard.broken.cancel();
+                }
+                return Err(error);
+            }
+        };
+        let mut stdout = StreamReader::new(&order, command);
+        let mut stderr = StreamReader::new(&order, command);
+        let last_word = tokio::time::sleep(order.limit + LAST_WORD_MARGIN);
+        tokio::pin!(last_word);
+        let mut cancelled = false;
+
+        while stdout.verdict().is_none() || stderr.verdict().is_none() {
+            tokio::select! {
+                event = guard.pipe.events.recv() => match event {
+                    Some(Event::Stdout(bytes)) => output.stdout(&stdout.push(bytes)).await,
+                    Some(Event::Stderr(bytes)) => output.stderr(&stderr.push(bytes)).await,
+                    None => break,
+                },
+                () = cancel.cancelled(), if !cancelled => {
+                    cancelled = true;
+                    // The guard takes the end of its stdin as the wish to end the command.
+                    drop(guard.pipe.input.shutdown().await);
+                    last_word.as_mut().reset(tokio::time::Instant::now() + CANCEL_MARGIN);
+                }
+                () = &mut last_word => break,
+            }
+        }
+        output.stdout(&stdout.finish()).await;
+        output.stderr(&stderr.finish()).await;
+
+        match stderr.verdict().or(stdout.verdict()) {
+            Some(Verdict::Exited(code) | Verdict::Ended(code)) if code == 0 => Ok(Outcome::Exited(0)),
+            Some(Verdict::Exited(_)) if cancelled => Ok(Outcome::Ended),
+            Some(Verdict::Exited(code)) if (SIGNAL_BASE + 1..=SIGNAL_BASE + MAX_SIGNAL).contains(&code) => {
+                Ok(Outcome::Signalled(code - SIGNAL_BASE))
+            }
+            Some(Verdict::Exited(code)) => Ok(Outcome::Exited(code)),
+            Some(Verdict::TimedOut(_)) => Ok(Outcome::TimedOut),
+            Some(Verdict::Ended(_)) => Ok(Outcome::Ended),
+            Some(Verdict::Fenced) => Err(ConnectionError::Fenced),
+            Some(Verdict::Expired) => Err(ConnectionError::Expired),
+            Some(Verdict::Busy) => Err(ConnectionError::Busy),
+            None => {
+                guard.broken.cancel();
+                Ok(Outcome::Lost)
+            }
+        }
+    }
+
+    /// Runs nothing, on the host.
+    ///
+    /// # Errors
+    /// The host can't be reached, or has no shell to run commands in.
+    async fn test_connection(&self) -> Result<(), ConnectionError> {
+        let command = Command::new("true").timeout(LAST_WORD_MARGIN);
+        match self.exec(&command, None, &mut Collected::default(), &CancellationToken::new()).await? {
+            outcome if outcome.success() => Ok(()),
+            outcome => Err(ConnectionError::NoShell(format!("`true` {outcome}"))),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The pod hosts that this process talks to: one connection each, shared by all that runs there.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use secrecy::SecretString;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Command, ConnectionError, ServerConnection,
+    connection::Collected,
+    local::Local,
+    ssh::{Endpoint, Ssh},
+};
+use crate::store::servers::Server;
+
+/// A pod host and what was learned of it.
+pub struct Host {
+    pub name: String,
+    pub connection: Box<dyn ServerConnection>,
+    /// `None` for the machine itself.
+    endpoint: Option<Endpoint>,
+    needs_sudo: OnceCell<bool>,
+}
+
+impl Host {
+    /// Whether Docker answers only through sudo here.
+    ///
+    /// # Errors
+    /// The host can't be reached.
+    pub async fn docker_needs_sudo(&self) -> Result<bool, ConnectionError> {
+        let ask = async {
+            let direct = Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]);
+            if self.answers(&direct).await? {
+                return Ok(false);
+            }
+            self.answers(&direct.sudo(true)).await
+        };
+        if self.endpoint.as_ref().is_some_and(|endpoint| endpoint.user == "root") {
+            return Ok(false);
+        }
+        self.needs_sudo.get_or_try_init(|| ask).await.copied()
+    }
+
+    async fn answers(&self, command: &Command) -> Result<bool, ConnectionError> {
+        let outcome =
+            self.connection.exec(command, None, &mut Collected::default(), &CancellationToken::new()).await?;
+        Ok(outcome.success())
+    }
+}
+
+/// Finds the connection to a server; makes it where there is none yet, or where the server's row has changed.
+pub struct HostDirectory {
+    private_key: Option<SecretString>,
+    hosts: Mutex<HashMap<String, Arc<Host>>>,
+}
+
+impl HostDirectory {
+    pub fn new(private_key: Option<SecretString>) -> Self {
+        Self { private_key, hosts: Mutex::default() }
+    }
+
+    /// The host of a server. Nothing is dialled yet.
+    ///
+    /// # Errors
+    /// The server's row, or the worker's own settings, lack what SSH needs.
+    pub fn get(&self, server: &Server) -> Result<Arc<Host>, ConnectionError> {
+        let endpoint = endpoint(server)?;
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = hosts.get(&server.id).filter(|host| host.endpoint == endpoint) {
+            return Ok(Arc::clone(host));
+        }
+        let connection: Box<dyn ServerConnection> = match &endpoint {
+            None => Box::new(Local),
+            Some(endpoint) => Box::new(Ssh::new(endpoint.clone(), self.private_key(server)?)),
+        };
+        let host =
+            Arc::new(Host { name: server.name.clone(), connection, endpoint, needs_sudo: OnceCell::new() });
+        hosts.insert(server.id.clone(), Arc::clone(&host));
+        Ok(host)
+    }
+
+    fn private_key(&self, server: &Server) -> Result<SecretString, ConnectionError> {
+        self.private_key.clone().ok_or_else(|| ConnectionError::Settings {
+            host: server.name.clone(),
+            reason: "the worker has no SSH key. Set SSH_PRIVATE_KEY, or SSH_PRIVATE_KEY_FILE".to_owned(),
+        })
+    }
+}
+
+fn endpoint(server: &Server) -> Result<Option<Endpoint>, ConnectionError> {
+    if server.connection == "local" {
+        return Ok(None);
+    }
+    let missing = |what: &str| ConnectionError::Settings {
+        host: server.name.clone(),
+        reason: format!("{what}. Remove the server and add it again with `pinacle-worker servers add`"),
+    };
+    Ok(Some(Endpoint {
+        host: server.ssh_host.clone().ok_or_else(|| missing("servers.ssh_host is empty"))?,
+        port: u16::try_from(server.ssh_port).map_err(|_| missing("servers.ssh_port is no port"))?,
+        user: server.ssh_user.clone(),
+        host_key: server
+            .ssh_host_key
+            .clone()
+            .ok_or_else(|| missing("no host key is pinned (servers.ssh_host_key is empty), so nobody knows who answers"))?,
+    }))
+}

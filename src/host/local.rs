@@ -1,0 +1,58 @@
+//! The machine the worker runs on, as a pod host.
+
+use std::process::Stdio;
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    process::Command,
+    sync::mpsc,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ConnectionError,
+    connection::ServerConnection,
+    guard::{Event, Guard, Pipe, SCRIPT},
+};
+
+/// Chunks of output between the guard and the log: a slow database makes the command wait, not the memory grow.
+const EVENTS_IN_FLIGHT: usize = 16;
+const CHUNK_BYTES: usize = 32 * 1024;
+
+pub struct Local;
+
+#[async_trait]
+impl ServerConnection for Local {
+    async fn open(&self) -> Result<Guard, ConnectionError> {
+        // A process group of its own: a Ctrl-C at the worker's terminal is for the worker alone.
+        let mut shell = Command::new("sh")
+            .args(["-c", SCRIPT])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| ConnectionError::NoShell(error.to_string()))?;
+        let (Some(input), Some(stdout), Some(stderr)) = (shell.stdin.take(), shell.stdout.take(), shell.stderr.take())
+        else {
+            return Err(ConnectionError::Lost);
+        };
+        let (sender, events) = mpsc::channel(EVENTS_IN_FLIGHT);
+        tokio::spawn(forward(stdout, sender.clone(), Event::Stdout));
+        tokio::spawn(forward(stderr, sender, Event::Stderr));
+        tokio::spawn(async move { shell.wait().await });
+        Guard::greet(Pipe { input: Box::new(input), events }, CancellationToken::new()).await
+    }
+}
+
+async fn forward(mut stream: impl AsyncRead + Unpin, sender: mpsc::Sender<Event>, event: fn(bytes::Bytes) -> Event) {
+    let mut buffer = BytesMut::with_capacity(CHUNK_BYTES);
+    while let Ok(1..) = stream.read_buf(&mut buffer).await {
+        if sender.send(event(buffer.split().freeze())).await.is_err() {
+            break;
+        }
+        buffer.reserve(CHUNK_BYTES);
+    }
+}

@@ -1,0 +1,17 @@
+//! `ServerConnection`: where commands run. Nothing above this module knows whether a pod host is reached over SSH or is
+//! the machine itself, and nothing in it knows what a pod is.
+
+pub mod capture;
+pub mod command;
+pub mod connection;
+pub mod directory;
+pub mod guard;
+mod local;
+pub mod recorder;
+pub mod redact;
+pub mod ssh;
+
+pub use command::Command;
+pub use connection::{ConnectionError, Outcome, ServerConnection};
+pub use directory::{Host, HostDirectory};
+pub use recorder::{Finished, HostError, Recorder};

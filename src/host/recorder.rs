@@ -1,0 +1,296 @@
+//! Runs the commands of one execution and writes each down as it runs: a row before, the output while, the exit code
+//! and the duration after, all within the fence and with no secret in it.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use backon::{ExponentialBuilder, Retryable};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Command, ConnectionError, Host, Outcome,
+    capture::Capture,
+    connection::Output,
+    guard::FencedBy,
+    redact::{RedactStream, Redactor},
+};
+use crate::store::{
+        Fence, StoreError,
+        logs::{self, Update},
+    };
+
+/// How often a page that polls sees new output at first. The pause grows with what is written already, so that
+/// the database rewrites a bounded amount a second however long the log gets.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(250);
+const BYTES_PER_FLUSH_INTERVAL: usize = 64 * 1024;
+/// A finished command's row is worth waiting for the database; beyond this the lease is lost anyway.
+const FINISH_RETRIES: usize = 6;
+/// How much of a failed command's output its error quotes.
+const QUOTED_BYTES: usize = 400;
+
+/// Up to when the worker surely holds its leases; moved on by its heartbeat.
+#[derive(Debug, Clone)]
+pub struct LeaseClock(Arc<Mutex<Instant>>);
+
+impl LeaseClock {
+    pub fn new(valid_until: Instant) -> Self {
+        Self(Arc::new(Mutex::new(valid_until)))
+    }
+
+    pub fn extend(&self, valid_until: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = valid_until;
+    }
+
+    pub fn valid_until(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn is_valid(&self) -> bool {
+        Instant::now() < self.valid_until()
+    }
+}
+
+/// A command that ran, and its output as it was recorded.
+#[derive(Debug)]
+pub struct Finished {
+    pub outcome: Outcome,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The command ran, and not well.
+    #[error("`{command}` {outcome}{}", quoted(.said))]
+    Failed { command: String, outcome: Outcome, said: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the job was told to stop")]
+    Cancelled,
+}
+
+fn quoted(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!(": {said}") }
+}
+
+impl Finished {
+    /// The last of what the command said, for an error.
+    fn said(&self) -> String {
+        let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        let said = said.trim();
+        let start = (said.len().saturating_sub(QUOTED_BYTES)..).find(|&at| said.is_char_boundary(at)).unwrap_or(0);
+        said[start..].to_owned()
+    }
+}
+
+/// The commands of one execution, on one host.
+#[derive(Clone)]
+pub struct Recorder {
+    pub db: PgPool,
+    pub host: Arc<Host>,
+    pub fence: Fence,
+    pub lease: LeaseClock,
+    pub redactor: Redactor,
+    /// Ends the command that runs and starts no other.
+    pub cancel: CancellationToken,
+}
+
+impl Recorder {
+    /// Runs a command that has to succeed.
+    ///
+    /// # Errors
+    /// The command could not be run, or did not exit with 0.
+    pub async fn run(&self, command: &Command) -> Result<Finished, HostError> {
+        let finished = self.look(command).await?;
+        if finished.outcome.success() {
+            return Ok(finished);
+        }
+        let shown = command.shown_in_container().unwrap_or_else(|| command.shown());
+        Err(HostError::Failed {
+            command: self.redactor.text(&shown),
+            outcome: finished.outcome,
+            said: finished.said(),
+        })
+    }
+
+    /// Runs a command whose exit code is an answer.
+    ///
+    /// # Errors
+    /// The command could not be run, or how it ended is unknown.
+    pub async fn look(&self, command: &Command) -> Result<Finished, HostError> {
+        self.may_go_on()?;
+        let redactor = self.redactor.clone();
+        let shown = redactor.text(&command.shown());
+        let shown_inside = command.shown_in_container().map(|shown| redactor.text(&shown));
+        let log =
+            logs::NewLog { command: &shown, container_command: shown_inside.as_deref(), label: command.label };
+        let id = logs::begin(&self.db, &self.fence, &log).await?;
+        let began = Instant::now();
+        let streams = Streams::new(&redactor);
+        let result = self.exec(command, &id, &streams).await;
+        let duration_ms = i32::try_from(began.elapsed().as_millis()).unwrap_or(i32::MAX);
+
+        streams.finish();
+        let (exit_code, note) = match &result {
+            Ok(outcome @ (Outcome::Exited(_) | Outcome::Signalled(_))) => (outcome.exit_code(), None),
+            Ok(outcome) => (outcome.exit_code(), Some(format!("the command {outcome}"))),
+            Err(error) => (Outcome::Lost.exit_code(), Some(format!("the command was not run: {error}"))),
+        };
+        if let Some(note) = note {
+            streams.note(&note);
+        }
+        let write = || async {
+            streams.flush(&self.db, &self.fence, &id).await?;
+            logs::finish(&self.db, &self.fence, &id, exit_code, duration_ms).await
+        };
+        write
+            .retry(ExponentialBuilder::default().with_max_times(FINISH_RETRIES))
+            .when(|error| matches!(error, StoreError::Database(_)) && self.lease.is_valid())
+            .await?;
+
+        match result? {
+            Outcome::Ended => Err(HostError::Cancelled),
+            Outcome::Lost => Err(ConnectionError::Lost.into()),
+            outcome => {
+                let (stdout, stderr) = streams.texts();
+                Ok(Finished { outcome, stdout, stderr })
+            }
+        }
+    }
+
+    fn may_go_on(&self) -> Result<(), HostError> {
+        if self.cancel.is_cancelled() {
+            Err(HostError::Cancelled)
+        } else if !self.lease.is_valid() {
+            Err(ConnectionError::Expired.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn exec(&self, command: &Command, log_id: &str, streams: &Streams) -> Result<Outcome, ConnectionError> {
+        let fenced_by = FencedBy {
+            pod_id: self.fence.pod_id.clone(),
+            lease: self.fence.lease,
+            valid_until: self.lease.valid_until(),
+        };
+        let cancel = self.cancel.child_token();
+        let mut output = streams;
+        let exec = self.host.connection.exec(command, Some(&fenced_by), &mut output, &cancel);
+        let write_while_it_runs = async {
+            loop {
+                tokio::time::sleep(streams.pause()).await;
+                match streams.flush(&self.db, &self.fence, log_id).await {
+                    Err(StoreError::Fenced { .. }) => break,
+                    Err(StoreError::Database(error)) => tracing::debug!(%error, "The output waits for the database."),
+                    Ok(()) => {}
+                }
+            }
+        };
+        tokio::pin!(exec, write_while_it_runs);
+        tokio::select! {
+            outcome = &mut exec => outcome,
+            () = &mut write_while_it_runs => {
+                cancel.cancel();
+                exec.await
+            }
+        }
+    }
+}
+
+/// Both streams of a command on their way into its row.
+struct Streams(Mutex<[Stream; 2]>);
+
+struct Stream {
+    redact: Option<RedactStream>,
+    capture: Capture,
+    /// Bytes that the row holds.
+    stored: usize,
+    /// The last write failed, and nobody knows what the row holds.
+    unknown: bool,
+}
+
+impl Stream {
+    fn push(&mut self, bytes: &[u8]) {
+        if let Some(redact) = &mut self.redact {
+            self.capture.push(&redact.push(bytes));
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(redact) = self.redact.take() {
+            self.capture.push(&redact.finish());
+        }
+        self.capture.finish();
+    }
+
+    fn unsent(&mut self) -> Option<Update> {
+        let new = self.capture.unsent();
+        let update = if self.unknown { Some(Update::Replace(self.capture.text())) } else { new };
+        match &update {
+            Some(Update::Append(text)) => self.stored += text.len(),
+            Some(Update::Replace(text)) => self.stored = text.len(),
+            None => {}
+        }
+        self.unknown = false;
+        update
+    }
+}
+
+impl Streams {
+    fn new(redactor: &Redactor) -> Self {
+        let stream =
+            || Stream { redact: Some(redactor.stream()), capture: Capture::new(), stored: 0, unknown: false };
+        Self(Mutex::new([stream(), stream()]))
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut [Stream; 2]) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn finish(&self) {
+        self.with(|streams| streams.iter_mut().for_each(Stream::finish));
+    }
+
+    fn note(&self, note: &str) {
+        self.with(|[_, stderr]| stderr.capture.push(format!("\n[{note}]\n").as_bytes()));
+    }
+
+    fn texts(&self) -> (String, String) {
+        self.with(|[stdout, stderr]| (stdout.capture.text(), stderr.capture.text()))
+    }
+
+    fn pause(&self) -> Duration {
+        let stored = self.with(|[stdout, stderr]| stdout.stored + stderr.stored);
+        FLUSH_INTERVAL * u32::try_from(1 + stored / BYTES_PER_FLUSH_INTERVAL).unwrap_or(u32::MAX)
+    }
+
+    async fn flush(&self, db: &PgPool, fence: &Fence, log_id: &str) -> Result<(), StoreError> {
+        let (stdout, stderr) = self.with(|[stdout, stderr]| (stdout.unsent(), stderr.unsent()));
+        if stdout.is_none() && stderr.is_none() {
+            return Ok(());
+        }
+        let result = logs::write(db, fence, log_id, stdout.as_ref(), stderr.as_ref()).await;
+        if result.is_err() {
+            self.with(|streams| streams.iter_mut().for_each(|stream| stream.unknown = true));
+        }
+        result
+    }
+}
+
+#[async_trait]
+impl Output for &Streams {
+    async fn stdout(&mut self, bytes: &[u8]) {
+        self.with(|[stdout, _]| stdout.push(bytes));
+    }
+
+    async fn stderr(&mut self, bytes: &[u8]) {
+        self.with(|[_, stderr]| stderr.push(bytes));
+    }
+}

@@ -1,0 +1,305 @@
+//! A pod host over SSH. The library dials, authenticates and checks the host key; commands go through raw channels,
+//! because only those tell an exit from a lost connection and free their session slot when a command is given up.
+//!
+//! Starting a shell is the slowest part of a command (a login shell reads its start-up files each time), so a guard
+//! that has already greeted is kept ready, and its successor starts while it works.
+
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_ssh2_tokio::{AuthMethod, Client, ServerCheckMethod};
+use async_trait::async_trait;
+use russh::{
+    Channel, ChannelMsg,
+    client::{Config, Msg},
+    keys::{Algorithm, HashAlg, PublicKey, PublicKeyBase64},
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ConnectionError,
+    connection::ServerConnection,
+    guard::{Event, Guard, Pipe, SCRIPT},
+};
+
+/// sshd's MaxSessions is 10 where nobody changed it; two are left for people.
+const SESSIONS_PER_LINK: usize = 8;
+/// sshd's MaxStartups and a host's memory want a bound, too.
+const MAX_LINKS: usize = 8;
+/// Guards kept ready on a host.
+const WARM_GUARDS: usize = 2;
+/// To connect, to authenticate, and to see the guard's greeting.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+const GREETING_TIMEOUT: Duration = Duration::from_secs(20);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+const KEEPALIVE_MAX: usize = 3;
+/// Chunks of output between the guard and the log: a slow database makes the command wait, not the memory grow.
+const EVENTS_IN_FLIGHT: usize = 16;
+
+/// Where to dial, and which key must answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    /// The pinned public host key, in OpenSSH's format.
+    pub host_key: String,
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+#[derive(Clone)]
+pub struct Ssh(Arc<Inner>);
+
+struct Inner {
+    endpoint: Endpoint,
+    private_key: SecretString,
+    links: tokio::sync::Mutex<Vec<Arc<Link>>>,
+    warm: Mutex<Vec<Guard>>,
+}
+
+/// One SSH connection and its session slots.
+struct Link {
+    client: Client,
+    slots: Arc<Semaphore>,
+    /// Set once something was lost on it: no new command starts here.
+    broken: CancellationToken,
+}
+
+impl Link {
+    fn usable(&self) -> bool {
+        !self.broken.is_cancelled() && !self.client.is_closed()
+    }
+}
+
+impl Ssh {
+    pub fn new(endpoint: Endpoint, private_key: SecretString) -> Self {
+        Self(Arc::new(Inner { endpoint, private_key, links: tokio::sync::Mutex::default(), warm: Mutex::default() }))
+    }
+
+    fn take_warm(&self) -> Option<Guard> {
+        let mut warm = self.0.warm.lock().unwrap_or_else(PoisonError::into_inner);
+        warm.retain(Guard::is_waiting);
+        warm.pop()
+    }
+
+    /// Starts the guards that later commands will use.
+    fn warm_up(&self) {
+        let ssh = self.clone();
+        tokio::spawn(async move {
+            let ready = || ssh.0.warm.lock().unwrap_or_else(PoisonError::into_inner).len();
+            while ready() < WARM_GUARDS {
+                let Ok(guard) = ssh.start_guard(true).await else { return };
+                ssh.0.warm.lock().unwrap_or_else(PoisonError::into_inner).push(guard);
+            }
+        });
+    }
+
+    /// A fresh guard. One that is only to be kept ready takes no last slot and opens no new connection.
+    async fn start_guard(&self, spare: bool) -> Result<Guard, ConnectionError> {
+        let (link, slot) = self.slot(spare).await?;
+        let broken = link.broken.clone();
+        let greeted = async {
+            let channel = link.client.get_channel().await.map_err(|_| ConnectionError::Lost)?;
+            let shell = format!("exec sh -c {}", super::command::quote([SCRIPT])?);
+            channel.exec(true, shell).await.map_err(|_| ConnectionError::Lost)?;
+            Guard::greet(pipe(channel, link, slot), broken.clone()).await
+        };
+        let guard = tokio::time::timeout(GREETING_TIMEOUT, greeted).await.unwrap_or(Err(ConnectionError::Lost));
+        if matches!(guard, Err(ConnectionError::Lost)) {
+            broken.cancel();
+        }
+        guard
+    }
+
+    async fn slot(&self, spare: bool) -> Result<(Arc<Link>, OwnedSemaphorePermit), ConnectionError> {
+        let shared = {
+            let mut links = self.0.links.lock().await;
+            links.retain(|link| link.usable());
+            for link in links.iter().filter(|link| !spare || link.slots.available_permits() > 1) {
+                if let Ok(slot) = link.slots.clone().try_acquire_owned() {
+                    return Ok((link.clone(), slot));
+                }
+            }
+            if spare {
+                return Err(ConnectionError::Busy);
+            }
+            if links.len() < MAX_LINKS {
+                links.push(Arc::new(self.dial().await?));
+            }
+            links.last().cloned().ok_or(ConnectionError::Lost)?
+        };
+        let slot = shared.slots.clone().acquire_owned().await.map_err(|_| ConnectionError::Lost)?;
+        Ok((shared, slot))
+    }
+
+    async fn dial(&self) -> Result<Link, ConnectionError> {
+        let endpoint = &self.0.endpoint;
+        let key = parse_host_key(endpoint)?;
+        let config = config(host_key_algorithms(&key));
+        let dialled = async {
+            let address = resolve(endpoint).await?;
+            let auth = AuthMethod::with_key(self.0.private_key.expose_secret(), None);
+            let check = ServerCheckMethod::PublicKey(key.public_key_base64());
+            Client::connect_with_config((address.ip(), address.port()), &endpoint.user, auth, check, config)
+                .await
+                .map_err(|error| connection_error(endpoint, &error))
+        };
+        let client = tokio::time::timeout(DIAL_TIMEOUT, dialled)
+            .await
+            .unwrap_or_else(|_| Err(unreachable(endpoint, format!("no answer within {} s", DIAL_TIMEOUT.as_secs()))))?;
+        tracing::info!(server.address = %endpoint, "Connected to {endpoint}.");
+        Ok(Link { client, slots: Arc::new(Semaphore::new(SESSIONS_PER_LINK)), broken: CancellationToken::new() })
+    }
+}
+
+#[async_trait]
+impl ServerConnection for Ssh {
+    async fn open(&self) -> Result<Guard, ConnectionError> {
+        let guard = match self.take_warm() {
+            Some(guard) => guard,
+            None => self.start_guard(false).await?,
+        };
+        self.warm_up();
+        Ok(guard)
+    }
+}
+
+/// Moves what the channel says into events, and keeps the slot until the channel is closed on both sides: sshd counts
+/// a session for as long as its process lives.
+fn pipe(channel: Channel<Msg>, link: Arc<Link>, slot: OwnedSemaphorePermit) -> Pipe {
+    let (sender, events) = mpsc::channel(EVENTS_IN_FLIGHT);
+    let (mut reader, writer) = channel.split();
+    let input = Box::new(writer.make_writer());
+    tokio::spawn(async move {
+        loop {
+            let event = tokio::select! {
+                message = reader.wait() => match message {
+                    Some(ChannelMsg::Data { data }) => Event::Stdout(data),
+                    Some(ChannelMsg::ExtendedData { data, .. }) => Event::Stderr(data),
+                    Some(ChannelMsg::Close) | None => break,
+                    Some(_) => continue,
+                },
+                () = sender.closed() => break,
+            };
+            if sender.send(event).await.is_err() {
+                break;
+            }
+        }
+        drop(sender);
+        // Nobody listens any more: the guard takes the end of its stdin as the wish to end.
+        if writer.eof().await.is_ok() && writer.close().await.is_ok() {
+            while reader.wait().await.is_some() {}
+        }
+        drop((slot, link));
+    });
+    Pipe { input, events }
+}
+
+fn config(key: Cow<'static, [Algorithm]>) -> Config {
+    Config {
+        keepalive_interval: Some(KEEPALIVE_INTERVAL),
+        keepalive_max: KEEPALIVE_MAX,
+        nodelay: true,
+        preferred: russh::Preferred { key, ..russh::Preferred::default() },
+        ..Config::default()
+    }
+}
+
+/// Only the pinned key's algorithms are offered, or a host with several keys would show another one.
+fn host_key_algorithms(key: &PublicKey) -> Cow<'static, [Algorithm]> {
+    match key.algorithm() {
+        Algorithm::Rsa { .. } => Cow::Owned(vec![
+            Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
+            Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
+        ]),
+        other => Cow::Owned(vec![other]),
+    }
+}
+
+fn parse_host_key(endpoint: &Endpoint) -> Result<PublicKey, ConnectionError> {
+    PublicKey::from_openssh(&endpoint.host_key).map_err(|error| ConnectionError::Settings {
+        host: endpoint.to_string(),
+        reason: format!(
+            "servers.ssh_host_key is no public key in OpenSSH's format ({error}). Remove the server and add it again \
+             with `pinacle-worker servers add`"
+        ),
+    })
+}
+
+/// DNS without blocking the runtime, as the library would.
+async fn resolve(endpoint: &Endpoint) -> Result<std::net::SocketAddr, ConnectionError> {
+    let mut addresses = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port))
+        .await
+        .map_err(|error| unreachable(endpoint, error.to_string()))?;
+    addresses.next().ok_or_else(|| unreachable(endpoint, "its name has no address".to_owned()))
+}
+
+fn connection_error(endpoint: &Endpoint, error: &async_ssh2_tokio::Error) -> ConnectionError {
+    use async_ssh2_tokio::Error;
+    let host = endpoint.to_string();
+    match error {
+        Error::ServerCheckFailed
+        | Error::SshError(russh::Error::UnknownKey | russh::Error::NoCommonAlgo { .. }) => {
+            ConnectionError::HostKey { host }
+        }
+        Error::KeyAuthFailed => ConnectionError::Refused { host, user: endpoint.user.clone() },
+        Error::KeyInvalid(error) => ConnectionError::Settings {
+            host,
+            reason: format!("SSH_PRIVATE_KEY is no private key that can be read ({error})"),
+        },
+        other => unreachable(endpoint, other.to_string()),
+    }
+}
+
+fn unreachable(endpoint: &Endpoint, reason: String) -> ConnectionError {
+    ConnectionError::Unreachable { host: endpoint.to_string(), reason }
+}
+
+/// Asks a host for its public host key, to be pinned.
+///
+/// # Errors
+/// The host can't be reached, or speaks no SSH.
+pub async fn fetch_host_key(host: &str, port: u16) -> Result<String, ConnectionError> {
+    let endpoint = Endpoint { host: host.to_owned(), port, user: String::new(), host_key: String::new() };
+    let (handler, seen) = KeyCollector::new();
+    let fetched = async {
+        let address = resolve(&endpoint).await?;
+        // The handshake is broken off once the key was seen, so its result says nothing.
+        drop(russh::client::connect(Arc::new(Config::default()), address, handler).await);
+        let key = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+        key.ok_or_else(|| unreachable(&endpoint, "no SSH server showed a host key".to_owned()))
+    };
+    let key: PublicKey = tokio::time::timeout(DIAL_TIMEOUT, fetched)
+        .await
+        .unwrap_or_else(|_| Err(unreachable(&endpoint, format!("no answer within {} s", DIAL_TIMEOUT.as_secs()))))?;
+    key.to_openssh()
+        .map_err(|error| ConnectionError::Settings { host: endpoint.to_string(), reason: error.to_string() })
+}
+
+struct KeyCollector(Arc<Mutex<Option<PublicKey>>>);
+
+impl KeyCollector {
+    fn new() -> (Self, Arc<Mutex<Option<PublicKey>>>) {
+        let seen = Arc::default();
+        (Self(Arc::clone(&seen)), seen)
+    }
+}
+
+impl russh::client::Handler for KeyCollector {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, key: &PublicKey) -> Result<bool, Self::Error> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.clone());
+        Ok(false)
+    }
+}

@@ -1,0 +1,61 @@
+//! What a supervisor and a monitoring system ask of a running worker.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::store;
+
+/// A database that answers later than this is not ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(3);
+
+#[derive(Clone)]
+struct Answers {
+    db: PgPool,
+    drain: CancellationToken,
+    metrics: PrometheusHandle,
+}
+
+/// Opens the address and returns what serves it until `drain`, then answers "not ready" until `end`.
+///
+/// # Errors
+/// The address is taken or not this machine's, or metrics are already recorded.
+pub async fn serve(
+    address: SocketAddr,
+    db: PgPool,
+    drain: CancellationToken,
+    end: CancellationToken,
+) -> anyhow::Result<impl Future<Output = ()>> {
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        anyhow::anyhow!("HTTP_ADDR {address} cannot be listened on: {error}. Choose another address or port")
+    })?;
+    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let router = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(async |State(answers): State<Answers>| answers.metrics.render()))
+        .with_state(Answers { db, drain, metrics });
+    tracing::info!(http.address = %address, "Health and metrics are served on http://{address}.");
+    Ok(async move {
+        let served = axum::serve(listener, router).with_graceful_shutdown(async move { end.cancelled().await }).await;
+        if let Err(error) = served {
+            tracing::error!(%error, "Health and metrics are no longer served.");
+        }
+    })
+}
+
+async fn readyz(State(answers): State<Answers>) -> (StatusCode, &'static str) {
+    const NOT_READY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+    if answers.drain.is_cancelled() {
+        return (NOT_READY, "the worker is stopping\n");
+    }
+    match tokio::time::timeout(READY_TIMEOUT, store::schema_is_current(&answers.db)).await {
+        Ok(Ok(true)) => (StatusCode::OK, "ready\n"),
+        Ok(Ok(false)) => (NOT_READY, "the schema is not current: run `pinacle-worker migrate`\n"),
+        Ok(Err(_)) | Err(_) => (NOT_READY, "the database does not answer\n"),
+    }
+}

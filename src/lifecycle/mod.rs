@@ -1,0 +1,62 @@
+//! `PodManager`: create, start, stop, restart and destroy as lists of steps ([`plan`]), and the engine that walks them.
+//!
+//! This module says *what*; the managers beneath say *how* and the host says *where*. None of them knows the queue.
+
+mod error;
+pub mod plan;
+pub mod pod;
+mod steps;
+
+pub use error::{Decision, StepError};
+pub use plan::{Plan, fits, plan};
+pub use pod::{PodAtWork, Tools};
+use steps::Ensured;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{
+    pods,
+    steps::{begin, end},
+};
+
+/// Walks the plan's steps in order. A step that is in place is skipped, so a job that is taken up again resumes at the
+/// first one that is not. `drain` stops it at the end of a step.
+///
+/// # Errors
+/// The first step that could not be ensured, with what follows from it.
+pub async fn walk(plan: &Plan, pod: &PodAtWork, attempt: i32, drain: &CancellationToken) -> Result<(), StepError> {
+    let total = i32::try_from(plan.steps.len()).unwrap_or(i32::MAX);
+    pods::set_status(pod.db(), &pod.fence, plan.passing).await?;
+    for (position, step) in (0..total).zip(plan.steps) {
+        if pod.cancel.is_cancelled() || drain.is_cancelled() {
+            return Err(StepError { decision: Decision::Cancelled, message: "the job was told to stop".to_owned() });
+        }
+        begin(pod.db(), &pod.fence, position, step.name(), attempt, total).await?;
+        let ensured = step.ensure(pod).await;
+        match ensured {
+            Ok(Ensured::Done) => end(pod.db(), &pod.fence, position, "succeeded", None).await?,
+            Ok(Ensured::Already) => end(pod.db(), &pod.fence, position, "skipped", None).await?,
+            Err(error) => {
+                let error = StepError { message: pod.redactor.text(&error.message), ..error };
+                if error.decision != Decision::Fenced {
+                    end(pod.db(), &pod.fence, position, "failed", Some(&error.message)).await?;
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes back what the plan's steps made, the last first. Stops at the first that can't be taken back, so that the
+/// server and the port of what is left stay on record.
+///
+/// # Errors
+/// What could not be taken back.
+pub async fn undo(plan: &Plan, pod: &PodAtWork) -> Result<(), StepError> {
+    for step in plan.steps.iter().rev() {
+        if let Some(undone) = step.undo(pod).await {
+            undone.map_err(|error| error.while_doing(&format!("undoing {}", step.name())))?;
+        }
+    }
+    Ok(())
+}

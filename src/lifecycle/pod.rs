@@ -1,0 +1,125 @@
+//! What the steps of one execution work on: the pod as it was asked for, and the site it is on.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+use sqlx::PgPool;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use super::StepError;
+use crate::{
+    host::{HostDirectory, Recorder, recorder::LeaseClock, redact::Redactor},
+    network::{NetworkManager, SubnetPool},
+    runtime::ContainerRuntime,
+    spec::PodSpec,
+    store::{
+        Fence,
+        pods::{self, Pod},
+        secrets::PodSecret,
+        servers::{self, Server},
+    },
+};
+
+/// What every execution of a process shares.
+#[derive(Clone)]
+pub struct Tools {
+    pub db: PgPool,
+    pub hosts: Arc<HostDirectory>,
+    pub subnets: SubnetPool,
+    pub lease: LeaseClock,
+}
+
+/// The pod of one execution.
+pub struct PodAtWork {
+    pub tools: Tools,
+    pub fence: Fence,
+    pub cancel: CancellationToken,
+    pub pod: Pod,
+    pub spec: PodSpec,
+    pub secrets: Vec<PodSecret>,
+    pub redactor: Redactor,
+    site: OnceCell<Site>,
+}
+
+/// Where the pod is, and the managers that work there.
+pub struct Site {
+    pub server: Server,
+    pub runtime: ContainerRuntime,
+    pub network: NetworkManager,
+}
+
+impl PodAtWork {
+    pub fn new(
+        tools: Tools,
+        fence: Fence,
+        cancel: CancellationToken,
+        pod: Pod,
+        spec: PodSpec,
+        secrets: Vec<PodSecret>,
+    ) -> Self {
+        let hidden = secrets.iter().map(|secret| secret.value.expose_secret().to_owned()).chain(spec.secrets());
+        let redactor = Redactor::new(hidden);
+        Self { tools, fence, cancel, pod, spec, secrets, redactor, site: OnceCell::new() }
+    }
+
+    pub fn db(&self) -> &PgPool {
+        &self.tools.db
+    }
+
+    /// The pod's site, looked up once: it does not change while a job runs.
+    ///
+    /// # Errors
+    /// The pod has no server, or its server can't be reached.
+    pub async fn site(&self) -> Result<&Site, StepError> {
+        match self.site_if_placed().await? {
+            Some(site) => Ok(site),
+            None => Err(StepError::fail("the pod has no server yet; a create would give it one")),
+        }
+    }
+
+    /// `None` where the pod was never given a server: nothing of it can be on a host.
+    ///
+    /// # Errors
+    /// The pod's server can't be reached.
+    pub async fn site_if_placed(&self) -> Result<Option<&Site>, StepError> {
+        if let Some(site) = self.site.get() {
+            return Ok(Some(site));
+        }
+        let Some(pod) = pods::get(self.db(), &self.fence.pod_id).await? else { return Ok(None) };
+        let Some(server_id) = &pod.server_id else { return Ok(None) };
+        let Some(server) = servers::get(self.db(), server_id).await? else { return Ok(None) };
+        let site = self.site_on(server).await?;
+        Ok(Some(self.site.get_or_init(|| async { site }).await))
+    }
+
+    /// The pod's external port.
+    ///
+    /// # Errors
+    /// The pod holds none.
+    pub async fn port(&self) -> Result<i32, StepError> {
+        let pod = pods::get(self.db(), &self.fence.pod_id).await?;
+        pod.and_then(|pod| pod.proxy_port)
+            .ok_or_else(|| StepError::fail("the pod holds no port yet; a create would give it one"))
+    }
+
+    async fn site_on(&self, server: Server) -> Result<Site, StepError> {
+        let host = self.tools.hosts.get(&server)?;
+        let sudo = host.docker_needs_sudo().await?;
+        let recorder = Recorder {
+            db: self.db().clone(),
+            host,
+            fence: self.fence.clone(),
+            lease: self.tools.lease.clone(),
+            redactor: self.redactor.clone(),
+            cancel: self.cancel.clone(),
+        };
+        let pod_id = &self.fence.pod_id;
+        Ok(Site {
+            server,
+            runtime: ContainerRuntime::new(recorder.clone(), sudo, pod_id),
+            network: NetworkManager::new(recorder, sudo, pod_id, self.tools.subnets),
+        })
+    }
+}
+

@@ -1,0 +1,132 @@
+//! The steps on the host: network, volume, image, container, and their removal.
+
+use super::Ensured;
+use crate::{
+    host::HostError,
+    lifecycle::{Decision, PodAtWork, StepError, pod::Site},
+    runtime::{ContainerSpec, Diagnosis},
+    store::pods,
+};
+
+/// Says what Docker was asked for and could not do. Where the host is to blame, it says so instead, and whether trying
+/// again makes sense.
+async fn explain(site: &Site, wish: &str, error: HostError) -> StepError {
+    if !matches!(error, HostError::Failed { .. }) {
+        return StepError::from(error).while_doing(wish);
+    }
+    let name = &site.server.name;
+    match site.runtime.diagnose().await {
+        Ok(Diagnosis::DockerIsDown) => StepError::retry(format!(
+            "{wish}: Docker on server {name} does not answer ({error}). Start it, and see `pinacle-worker check`"
+        )),
+        Ok(Diagnosis::NoGvisor) => StepError::fail(format!(
+            "{wish}: Docker on server {name} has no runtime `runsc`. Install gVisor there and register it (see \
+             deploy/pod-host.sh), then requeue the pod"
+        )),
+        Ok(Diagnosis::Fit) => {
+            StepError { decision: Decision::Retry, message: format!("{wish} on server {name}: {error}") }
+        }
+        Err(diagnosis) => StepError::from(diagnosis).while_doing(wish),
+    }
+}
+
+macro_rules! ask {
+    ($site:expr, $wish:literal, $call:expr) => {
+        match $call.await {
+            Ok(answer) => answer,
+            Err(error) => return Err(explain($site, $wish, error).await),
+        }
+    };
+}
+
+pub async fn network(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let site = pod.site().await?;
+    if ask!(site, "looking for the network", site.network.exists()) {
+        return Ok(Ensured::Already);
+    }
+    let port = pod.port().await?;
+    ask!(site, "creating the network", site.network.create(port));
+    Ok(Ensured::Done)
+}
+
+pub async fn volume(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let site = pod.site().await?;
+    if ask!(site, "looking for the volume", site.runtime.volume_exists()) {
+        return Ok(Ensured::Already);
+    }
+    ask!(site, "creating the volume", site.runtime.create_volume());
+    Ok(Ensured::Done)
+}
+
+pub async fn image(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let site = pod.site().await?;
+    let image = pod.spec.base_image.as_str();
+    if ask!(site, "looking for the image", site.runtime.image_is_present(image)) {
+        return Ok(Ensured::Already);
+    }
+    ask!(site, "fetching the image", site.runtime.pull_image(image));
+    Ok(Ensured::Done)
+}
+
+pub async fn container(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let site = pod.site().await?;
+    if let Some(found) = ask!(site, "looking for the container", site.runtime.container()) {
+        pods::set_container(pod.db(), &pod.fence, Some(&found.id)).await?;
+        return Ok(Ensured::Already);
+    }
+    let spec = ContainerSpec {
+        image: &pod.spec.base_image,
+        hostname: &pod.pod.slug,
+        tier: &pod.spec.tier,
+        bind_address: &site.server.bind_address,
+        port: pod.port().await?,
+    };
+    let id = ask!(site, "creating the container", site.runtime.create_container(&spec));
+    pods::set_container(pod.db(), &pod.fence, Some(&id)).await?;
+    Ok(Ensured::Done)
+}
+
+pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let site = pod.site().await?;
+    let running = ask!(site, "looking at the container", site.runtime.container()).is_some_and(|found| found.running);
+    if !running {
+        ask!(site, "starting the container", site.runtime.start());
+    }
+    let address = ask!(site, "asking for the container's address", site.runtime.internal_ip());
+    let url = format!("http://pod-{}.{}:{}", pod.pod.slug, site.server.domain, pod.port().await?);
+    pods::set_address(pod.db(), &pod.fence, address.as_deref(), Some(&url)).await?;
+    Ok(Ensured::by(!running))
+}
+
+pub async fn stop(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let site = pod.site().await?;
+    let running = ask!(site, "looking at the container", site.runtime.container()).is_some_and(|found| found.running);
+    if running {
+        ask!(site, "stopping the container", site.runtime.stop());
+    }
+    pods::set_address(pod.db(), &pod.fence, None, None).await?;
+    Ok(Ensured::by(running))
+}
+
+pub async fn remove_container(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
+    let removed = ask!(site, "removing the container", site.runtime.remove_containers());
+    pods::set_container(pod.db(), &pod.fence, None).await?;
+    Ok(Ensured::by(removed))
+}
+
+pub async fn remove_network(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
+    Ok(Ensured::by(ask!(site, "removing the network", site.network.remove())))
+}
+
+pub async fn remove_volume(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
+    Ok(Ensured::by(ask!(site, "removing the volume", site.runtime.remove_volumes())))
+}
+
+pub async fn forget_fence(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
+    ask!(site, "forgetting the pod", site.runtime.forget_fence());
+    Ok(Ensured::Done)
+}

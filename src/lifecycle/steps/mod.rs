@@ -1,0 +1,114 @@
+//! The steps. Each *ensures* something: it looks, acts if need be, and can be run again at any time. Those that make
+//! something on a host have an undo, which treats "not there" as done.
+
+mod container;
+mod inside;
+mod placement;
+
+use super::{PodAtWork, StepError};
+
+/// A step of a lifecycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Place,
+    Port,
+    Network,
+    Volume,
+    Image,
+    Container,
+    Start,
+    Proxy,
+    Environment,
+    Repository,
+    Install,
+    PreStart,
+    Processes,
+    Health,
+    PostStart,
+    Stop,
+    RemoveContainer,
+    RemoveNetwork,
+    RemoveVolume,
+    ForgetFence,
+}
+
+/// What a step found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ensured {
+    /// It had to act.
+    Done,
+    /// All was in place, or there was nothing to do.
+    Already,
+}
+
+impl Ensured {
+    /// [`Ensured::Done`] where something was done.
+    fn by(acted: bool) -> Self {
+        if acted { Self::Done } else { Self::Already }
+    }
+}
+
+impl Step {
+    /// The name that a progress bar shows.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Place => "place",
+            Self::Port => "port",
+            Self::Network => "network",
+            Self::Volume => "volume",
+            Self::Image => "image",
+            Self::Container => "container",
+            Self::Start => "start",
+            Self::Proxy => "proxy",
+            Self::Environment => "environment",
+            Self::Repository => "repository",
+            Self::Install => "install",
+            Self::PreStart => "preStart",
+            Self::Processes => "processes",
+            Self::Health => "health",
+            Self::PostStart => "postStart",
+            Self::Stop => "stop",
+            Self::RemoveContainer => "remove container",
+            Self::RemoveNetwork => "remove network",
+            Self::RemoveVolume => "remove volume",
+            Self::ForgetFence => "forget",
+        }
+    }
+
+    /// Looks, and acts if need be.
+    pub async fn ensure(self, pod: &PodAtWork) -> Result<Ensured, StepError> {
+        match self {
+            Self::Place => placement::place(pod).await,
+            Self::Port => placement::port(pod).await,
+            Self::Network => container::network(pod).await,
+            Self::Volume => container::volume(pod).await,
+            Self::Image => container::image(pod).await,
+            Self::Container => container::container(pod).await,
+            Self::Start => container::start(pod).await,
+            Self::Stop => container::stop(pod).await,
+            Self::Proxy => inside::proxy(pod).await,
+            Self::Environment => inside::environment(pod).await,
+            Self::Repository => inside::repository(pod).await,
+            Self::Install => inside::install(pod).await,
+            Self::PreStart => inside::hooks(pod, "preStart", &pod.spec.pre_start).await,
+            Self::Processes => inside::processes(pod).await,
+            Self::Health => inside::health(pod).await,
+            Self::PostStart => inside::hooks(pod, "postStart", &pod.spec.post_start).await,
+            Self::RemoveContainer => container::remove_container(pod).await,
+            Self::RemoveNetwork => container::remove_network(pod).await,
+            Self::RemoveVolume => container::remove_volume(pod).await,
+            Self::ForgetFence => container::forget_fence(pod).await,
+        }
+    }
+
+    /// Takes back what the step made. `None` where it made nothing that outlives the container.
+    pub async fn undo(self, pod: &PodAtWork) -> Option<Result<Ensured, StepError>> {
+        Some(match self {
+            Self::Place => placement::release(pod).await,
+            Self::Network => container::remove_network(pod).await,
+            Self::Volume => container::remove_volume(pod).await,
+            Self::Container => container::remove_container(pod).await,
+            _ => return None,
+        })
+    }
+}

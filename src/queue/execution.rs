@@ -1,0 +1,207 @@
+//! One execution of one job, from the claim to the last write: what becomes of the job and of the pod.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    retry::delay_after,
+    running::{Stop, StopReason},
+};
+use crate::{
+    lifecycle::{self, Decision, PodAtWork, StepError, Tools, fits, plan},
+    spec::{self, PodSpec},
+    store::{
+        Fence, StoreError,
+        jobs::{self, Claimed, JobKind, JobStatus},
+        pods::{self, Pod, PodStatus},
+        secrets,
+    },
+};
+
+/// How long an undo may take; the pod is `failed` after that, with what is left on record.
+const UNDO_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// A last write is tried until the lease is surely lost.
+const LAST_WRITE_RETRIES: usize = 8;
+
+/// How an execution ended, for the log and the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Succeeded,
+    Failed,
+    Cancelled,
+    Retrying,
+    HandedBack,
+    /// Another worker has the pod.
+    Fenced,
+}
+
+impl Ended {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Retrying => "retrying",
+            Self::HandedBack => "handed back",
+            Self::Fenced => "fenced",
+        }
+    }
+}
+
+/// What shall be written, once the work has ended.
+enum Verdict {
+    Succeed(PodStatus),
+    Retry(Duration, String),
+    /// The pod is `failed`.
+    Fail(JobStatus, String),
+    /// The pod stays as it is.
+    Close(JobStatus, String),
+    HandBack,
+    Nothing,
+}
+
+/// Runs a claimed job to its end. `drain` asks it to hand the job back at the end of a step.
+pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &CancellationToken) -> Ended {
+    if let Some(reason) = &claimed.cancel_reason {
+        stop.because(StopReason::Cancelled(reason.clone()));
+    }
+    let (fence, attempt_is_last) = (claimed.fence(), claimed.attempt >= claimed.max_attempts);
+    let work = async {
+        let (pod, spec) = prepare(tools, claimed).await?;
+        let secrets = secrets::of_pod(&tools.db, &claimed.pod_id).await.map_err(|error| Refusal::Error(error.into()))?;
+        let pod = PodAtWork::new(tools.clone(), fence.clone(), stop.token.clone(), pod, spec, secrets);
+        if claimed.attempt > claimed.max_attempts {
+            return Ok((pod, Err(StepError::fail(
+                "the workers that ran this job stopped one after the other; it is not tried again. See their logs",
+            ))));
+        }
+        let walked = lifecycle::walk(plan(claimed.kind), &pod, claimed.attempt, drain).await;
+        Ok((pod, walked))
+    };
+    let verdict = match work.await {
+        Err(Refusal::Unfit(sentence)) => Verdict::Close(JobStatus::Failed, sentence),
+        Err(Refusal::Error(error)) => judge(&error, claimed, stop, drain, attempt_is_last),
+        Ok((_, Ok(()))) => Verdict::Succeed(plan(claimed.kind).reaching),
+        Ok((pod, Err(error))) => {
+            let verdict = judge(&error, claimed, stop, drain, attempt_is_last);
+            settle(verdict, claimed, pod).await
+        }
+    };
+    write(tools, &fence, &verdict).await
+}
+
+enum Refusal {
+    /// The kind does not fit the pod's state: the job fails, the pod stays as it is.
+    Unfit(String),
+    Error(StepError),
+}
+
+impl From<StepError> for Refusal {
+    fn from(error: StepError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Reads the pod, and whether the job makes sense for it.
+async fn prepare(tools: &Tools, claimed: &Claimed) -> Result<(Pod, PodSpec), Refusal> {
+    let pod = pods::get(&tools.db, &claimed.pod_id).await.map_err(StepError::from)?;
+    let pod = pod.ok_or_else(|| Refusal::Unfit(format!("there is no pod {} any more", claimed.pod_id)))?;
+    fits(claimed.kind, pod.status, pod.proxy_port.is_some()).map_err(Refusal::Unfit)?;
+    if let Some(key) = claimed.payload.as_object().and_then(|payload| payload.keys().next()) {
+        return Err(Refusal::Unfit(format!("payload.{key}: a {} job takes no payload; remove the key", claimed.kind)));
+    }
+    let spec = match (spec::resolve(&pod.config), claimed.kind) {
+        (Ok(spec), _) => spec,
+        // What is there is stopped or removed whatever its config says by now.
+        (Err(_), JobKind::Stop | JobKind::Destroy) => {
+            spec::resolve(&Value::Object(serde_json::Map::new())).map_err(|error| StepError::fail(error.to_string()))?
+        }
+        (Err(error), _) => return Err(StepError::fail(error.to_string()).into()),
+    };
+    Ok((pod, spec))
+}
+
+fn judge(
+    error: &StepError,
+    claimed: &Claimed,
+    stop: &Stop,
+    drain: &CancellationToken,
+    attempt_is_last: bool,
+) -> Verdict {
+    let message = error.message.clone();
+    match (error.decision, stop.reason()) {
+        (Decision::Fenced, _) | (_, Some(StopReason::LeaseLost)) => Verdict::Nothing,
+        (_, Some(StopReason::Cancelled(reason))) => Verdict::Fail(JobStatus::Cancelled, reason),
+        (_, Some(StopReason::Deadline)) => Verdict::Fail(
+            JobStatus::Failed,
+            format!("the {} did not finish within the time a job may take (JOB_TIMEOUT)", claimed.kind),
+        ),
+        (_, Some(StopReason::Shutdown)) => Verdict::HandBack,
+        (Decision::Cancelled, None) if drain.is_cancelled() => Verdict::HandBack,
+        (Decision::Retry | Decision::Cancelled, None) if !attempt_is_last => {
+            Verdict::Retry(delay_after(claimed.attempt), message)
+        }
+        (Decision::Retry, None) => {
+            Verdict::Fail(JobStatus::Failed, format!("{message} (gave up after {} attempts)", claimed.attempt))
+        }
+        (Decision::Fail | Decision::Cancelled, None) => Verdict::Fail(JobStatus::Failed, message),
+    }
+}
+
+/// Cleans up where the job will not be tried again: a create of a pod that never ran is undone, unless a destroy does
+/// that anyway. A pod that once ran keeps all it has, its user's data above all.
+async fn settle(verdict: Verdict, claimed: &Claimed, pod: PodAtWork) -> Verdict {
+    let Verdict::Fail(ended, error) = verdict else { return verdict };
+    let db = pod.db();
+    if ended == JobStatus::Cancelled && jobs::destroy_follows(db, &claimed.pod_id).await.unwrap_or(false) {
+        return Verdict::Close(ended, error);
+    }
+    if claimed.kind != JobKind::Create || pod.pod.last_started_at.is_some() {
+        return Verdict::Fail(ended, error);
+    }
+    let stopped = CancellationToken::new();
+    let PodAtWork { tools, fence, pod, spec, secrets, .. } = pod;
+    let pod = PodAtWork::new(tools, fence, stopped.clone(), pod, spec, secrets);
+    let undone = tokio::time::timeout(UNDO_TIMEOUT, lifecycle::undo(plan(claimed.kind), &pod)).await;
+    let left = match undone {
+        Ok(Ok(())) => return Verdict::Fail(ended, error),
+        Ok(Err(undo)) if undo.decision == Decision::Fenced => return Verdict::Nothing,
+        Ok(Err(undo)) => undo.to_string(),
+        Err(_) => {
+            stopped.cancel();
+            format!("the undo took longer than {} s", UNDO_TIMEOUT.as_secs())
+        }
+    };
+    Verdict::Fail(ended, format!("{error}. What was made is not all removed yet ({left}); destroy or requeue the pod"))
+}
+
+/// Writes the verdict. The database may be away for a moment; the work that was done is worth some patience.
+async fn write(tools: &Tools, fence: &Fence, verdict: &Verdict) -> Ended {
+    let db = &tools.db;
+    let write = || async {
+        match verdict {
+            Verdict::Succeed(pod) => jobs::succeed(db, fence, *pod).await.map(|()| Ended::Succeeded),
+            Verdict::Retry(delay, error) => jobs::retry(db, fence, *delay, error).await.map(|()| Ended::Retrying),
+            Verdict::Fail(ended, error) => jobs::fail(db, fence, *ended, error).await.map(|()| of(*ended)),
+            Verdict::Close(ended, error) => jobs::close(db, fence, *ended, error).await.map(|()| of(*ended)),
+            Verdict::HandBack => jobs::hand_back(db, fence).await.map(|()| Ended::HandedBack),
+            Verdict::Nothing => Ok(Ended::Fenced),
+        }
+    };
+    let written = write
+        .retry(ExponentialBuilder::default().with_max_times(LAST_WRITE_RETRIES))
+        .when(|error| matches!(error, StoreError::Database(_)) && tools.lease.is_valid())
+        .await;
+    written.unwrap_or_else(|error| {
+        tracing::warn!(job.id = %fence.job_id, pod.id = %fence.pod_id, %error,
+            "The end of job {} could not be written; another worker takes it up.", fence.job_id);
+        Ended::Fenced
+    })
+}
+
+fn of(ended: JobStatus) -> Ended {
+    if ended == JobStatus::Cancelled { Ended::Cancelled } else { Ended::Failed }
+}

@@ -1,0 +1,67 @@
+//! Renews the leases of what this process runs, hears of cancels, and stops what it may no longer run.
+
+use std::{sync::Arc, time::Instant};
+
+use sqlx::{PgPool, postgres::PgListener};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    HEARTBEAT_INTERVAL, LEASE_VALIDITY,
+    running::{Running, StopReason},
+};
+use crate::{host::recorder::LeaseClock, store::jobs};
+
+/// Where the database says that a running job shall stop.
+const CANCELS: &str = "pod_job_cancels";
+
+/// Beats until `end`. Between beats a cancel is heard at once.
+pub async fn run(db: PgPool, worker: String, running: Arc<Running>, lease: LeaseClock, end: CancellationToken) {
+    let mut cancels = None;
+    loop {
+        beat(&db, &worker, &running, &lease).await;
+        if cancels.is_none() {
+            cancels = listen(&db).await;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(HEARTBEAT_INTERVAL) => {}
+            heard = hear(&mut cancels) => if !heard { cancels = None },
+            () = end.cancelled() => return,
+        }
+    }
+}
+
+async fn listen(db: &PgPool) -> Option<PgListener> {
+    let mut listener = PgListener::connect_with(db).await.ok()?;
+    listener.listen(CANCELS).await.ok()?;
+    Some(listener)
+}
+
+/// Waits for a cancel. False where the listener is lost.
+async fn hear(cancels: &mut Option<PgListener>) -> bool {
+    match cancels {
+        Some(listener) => listener.try_recv().await.is_ok_and(|heard| heard.is_some()),
+        None => std::future::pending().await,
+    }
+}
+
+async fn beat(db: &PgPool, worker: &str, running: &Running, lease: &LeaseClock) {
+    let asked_at = Instant::now();
+    let renewed = tokio::time::timeout(HEARTBEAT_INTERVAL, jobs::renew(db, worker, &running.job_ids())).await;
+    match renewed {
+        Ok(Ok(held)) => {
+            lease.extend(asked_at + LEASE_VALIDITY);
+            running.compare(&held, asked_at);
+        }
+        Ok(Err(error)) => give_up_if_late(running, lease, &error.to_string()),
+        Err(_) => give_up_if_late(running, lease, "no answer"),
+    }
+}
+
+fn give_up_if_late(running: &Running, lease: &LeaseClock, error: &str) {
+    if lease.is_valid() {
+        tracing::warn!(error, "The heartbeat failed; it is tried again.");
+    } else {
+        tracing::error!(error, "No heartbeat for {} s: this worker stops what it runs.", LEASE_VALIDITY.as_secs());
+        running.stop_all(&StopReason::LeaseLost);
+    }
+}

@@ -1,0 +1,25 @@
+//! The queue: `pod_jobs` is the truth, apalis is the delivery. A doorbell says "look at this pod"; the claim, the
+//! lease, the retries and the rescue are ours, because apalis keeps none of them through a crash.
+
+mod execution;
+mod heartbeat;
+mod hosts;
+mod pool;
+mod retry;
+mod running;
+mod sweep;
+
+use std::time::Duration;
+
+pub use hosts::keep_in_touch;
+pub use pool::{PoolSettings, lease_clock, run};
+
+/// How often a worker renews the leases of what it runs.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
+/// How long after its last renewal a worker may still act; then it stops itself.
+pub const LEASE_VALIDITY: Duration = Duration::from_secs(10);
+/// After how much silence another worker takes a job over. Longer than [`LEASE_VALIDITY`] by what a command needs to
+/// be ended, though the fence would make an earlier takeover safe, too.
+pub const TAKEOVER_SILENCE: Duration = Duration::from_secs(15);
+/// How often a worker looks for what was left behind.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(2);

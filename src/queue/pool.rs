@@ -1,0 +1,195 @@
+//! The worker pool: apalis delivers doorbells, and each is answered by claiming the pod's next job and running it.
+//!
+//! An execution is a task of its own, which outlives the apalis worker that started it; apalis workers come and go with
+//! the database, and are made anew under a fresh name each time.
+
+use std::{sync::Arc, time::Duration};
+
+use apalis::prelude::{BackendExt, BoxDynError, Data, TaskId, WorkerBuilder, WorkerBuilderExt};
+use apalis_postgres::{Config, PostgresStorage};
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::{
+    LEASE_VALIDITY,
+    execution::{Ended, execute},
+    heartbeat,
+    running::{Running, StopReason},
+    sweep,
+};
+use crate::{
+    lifecycle::Tools,
+    store::{
+        doorbells::QUEUE,
+        jobs::{self, Claimed},
+    },
+};
+
+/// The poll behind LISTEN: doorbells that were rung for later become due without a notification.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// The pause before a worker that ended is made anew, so that a database that is down is not hammered.
+const REBUILD_PAUSE: Duration = Duration::from_secs(1);
+/// After a cancelled command's own grace there is not much left to do.
+const ABORT_GRACE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Clone)]
+pub struct PoolSettings {
+    /// Jobs at a time.
+    pub concurrency: u32,
+    /// How long one execution of a job may take.
+    pub job_timeout: Duration,
+    /// How long jobs may go on, to the end of a step, once the worker was told to stop.
+    pub drain_timeout: Duration,
+}
+
+struct Pool {
+    tools: Tools,
+    settings: PoolSettings,
+    /// This process, in `pod_jobs.worker`.
+    name: String,
+    running: Arc<Running>,
+    slots: Arc<Semaphore>,
+    tasks: TaskTracker,
+    drain: CancellationToken,
+}
+
+/// Takes and runs jobs until `drain`, then lets what runs reach the end of a step, for as long as the settings say.
+pub async fn run(tools: Tools, settings: PoolSettings, drain: CancellationToken) {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let pool = Arc::new(Pool {
+        name: format!("{}-{}-{}", host.trim(), std::process::id(), Uuid::new_v4().simple()),
+        running: Arc::default(),
+        slots: Arc::new(Semaphore::new(usize::try_from(settings.concurrency).unwrap_or(1))),
+        tasks: TaskTracker::new(),
+        drain: drain.clone(),
+        tools,
+        settings,
+    });
+    tracing::info!(worker.name = %pool.name, jobs = pool.settings.concurrency, "The worker takes jobs.");
+
+    // The heartbeat goes on while jobs drain, or a healthy worker would be taken for dead.
+    let end = CancellationToken::new();
+    let (db, lease) = (pool.tools.db.clone(), pool.tools.lease.clone());
+    let beats =
+        tokio::spawn(heartbeat::run(db.clone(), pool.name.clone(), Arc::clone(&pool.running), lease, end.clone()));
+    let sweeps = tokio::spawn(sweep::run(db, end.clone()));
+
+    let mut generation = 0;
+    while !drain.is_cancelled() {
+        generation += 1;
+        if let Err(error) = deliver(&pool, generation).await {
+            tracing::warn!(%error, "The delivery of jobs was interrupted; it is taken up again.");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(REBUILD_PAUSE) => {}
+            () = drain.cancelled() => {}
+        }
+    }
+
+    pool.tasks.close();
+    if tokio::time::timeout(pool.settings.drain_timeout, pool.tasks.wait()).await.is_err() {
+        tracing::warn!("Jobs still run after the drain timeout; they are interrupted and handed back.");
+        pool.running.stop_all(&StopReason::Shutdown);
+        drop(tokio::time::timeout(ABORT_GRACE, pool.tasks.wait()).await);
+    }
+    end.cancel();
+    drop(tokio::join!(beats, sweeps));
+    tracing::info!("The worker has stopped.");
+}
+
+/// One apalis worker, until it ends or the pool drains.
+async fn deliver(pool: &Arc<Pool>, generation: u32) -> Result<(), BoxDynError> {
+    let config = Config::default().queue(QUEUE).batch_size(1).lock_tasks(false).persist_results(false);
+    let storage: PostgresStorage<String> = PostgresStorage::new(&pool.tools.db).with_config(config);
+    let worker = WorkerBuilder::new(format!("{}-{generation}", pool.name))
+        .backend(storage.with_pubsub().poll_with_interval(POLL_INTERVAL))
+        .concurrency(usize::try_from(pool.settings.concurrency)?)
+        .data(Arc::clone(pool))
+        .build(answer);
+    let drain = pool.drain.clone();
+    tokio::select! {
+        ended = worker.run() => Ok(ended?),
+        () = drain.cancelled() => Ok(()),
+    }
+}
+
+/// Answers a doorbell: claims the pod's next job and runs it, in a task that outlives this one.
+async fn answer(pod_id: String, doorbell: TaskId, pool: Data<Arc<Pool>>) -> Result<(), BoxDynError> {
+    let pool = Arc::clone(&pool);
+    let tasks = pool.tasks.clone();
+    tasks.spawn(async move { take(&pool, &pod_id, &doorbell.to_string()).await }).await?;
+    Ok(())
+}
+
+async fn take(pool: &Arc<Pool>, pod_id: &str, doorbell: &str) {
+    let Ok(_slot) = pool.slots.acquire().await else { return };
+    // A doorbell that is left unanswered is rung again by the sweep of whoever can answer it.
+    if pool.drain.is_cancelled() || !pool.tools.lease.is_valid() {
+        return;
+    }
+    match jobs::claim(&pool.tools.db, pod_id, &pool.name, doorbell, pool.settings.job_timeout).await {
+        Ok(Some(claimed)) => {
+            let span = tracing::info_span!("job.run", job.id = %claimed.job_id, job.kind = %claimed.kind,
+                pod.id = %claimed.pod_id, job.attempt = claimed.attempt);
+            work(pool, claimed).instrument(span).await;
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(pod.id = pod_id, %error, "The job of pod {pod_id} could not be claimed for now."),
+    }
+}
+
+async fn work(pool: &Arc<Pool>, claimed: Claimed) {
+    let began = std::time::Instant::now();
+    let Claimed { kind, .. } = claimed;
+    tracing::info!("The {kind} of pod {} begins (attempt {}).", claimed.pod_id, claimed.attempt);
+    metrics::histogram!("pinacle_job_wait_seconds").record(claimed.waited.as_secs_f64());
+    metrics::gauge!("pinacle_jobs_running").increment(1.0);
+
+    let entry = pool.running.enter(&claimed.job_id, claimed.lease);
+    let execution = {
+        let (pool, claimed, stop) = (Arc::clone(pool), claimed.clone(), entry.stop.clone());
+        tokio::spawn(async move { execute(&pool.tools, &claimed, &stop, &pool.drain).await }.in_current_span())
+    };
+    tokio::pin!(execution);
+    let joined = tokio::select! {
+        joined = &mut execution => joined,
+        () = tokio::time::sleep(pool.settings.job_timeout) => {
+            entry.stop.because(StopReason::Deadline);
+            execution.await
+        }
+    };
+    let ended = match joined {
+        Ok(ended) => ended,
+        Err(panic) => {
+            tracing::error!(error = %panic, "The {kind} of pod {} hit a bug in the worker.", claimed.pod_id);
+            after_panic(pool, &claimed).await
+        }
+    };
+    drop(entry);
+
+    let seconds = began.elapsed().as_secs_f64();
+    metrics::gauge!("pinacle_jobs_running").decrement(1.0);
+    metrics::counter!("pinacle_jobs_total", "kind" => kind.as_str(), "outcome" => ended.as_str()).increment(1);
+    metrics::histogram!("pinacle_job_duration_seconds", "kind" => kind.as_str()).record(seconds);
+    tracing::info!(duration_ms = seconds * 1000.0, outcome = ended.as_str(), "The {kind} of pod {}: {}.",
+        claimed.pod_id, ended.as_str());
+}
+
+/// A panic is a bug of ours: the job is tried again like any other failure that may pass, and fails in the end.
+async fn after_panic(pool: &Pool, claimed: &Claimed) -> Ended {
+    let (db, fence) = (&pool.tools.db, claimed.fence());
+    let error = "the worker hit a bug while it ran this job; its log has the details";
+    let written = if claimed.attempt < claimed.max_attempts {
+        jobs::retry(db, &fence, super::retry::delay_after(claimed.attempt), error).await.map(|()| Ended::Retrying)
+    } else {
+        jobs::fail(db, &fence, jobs::JobStatus::Failed, error).await.map(|()| Ended::Failed)
+    };
+    written.unwrap_or(Ended::Fenced)
+}
+
+/// A lease clock that has not begun: it runs from the first heartbeat on.
+pub fn lease_clock() -> crate::host::recorder::LeaseClock {
+    crate::host::recorder::LeaseClock::new(std::time::Instant::now() + LEASE_VALIDITY)
+}

@@ -1,0 +1,104 @@
+//! What this process runs right now, and how each of it is told to stop.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Instant,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::store::jobs::Held;
+
+/// Why an execution has to stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopReason {
+    /// Somebody wished so; the sentence says who.
+    Cancelled(String),
+    /// The job has run for as long as a job may.
+    Deadline,
+    /// This process ends.
+    Shutdown,
+    /// Another worker may have the pod: nothing more may be written.
+    LeaseLost,
+}
+
+/// Stops one execution, once, for one reason.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    pub token: CancellationToken,
+    reason: Arc<OnceLock<StopReason>>,
+}
+
+impl Stop {
+    pub fn because(&self, reason: StopReason) {
+        // The first reason stands.
+        drop(self.reason.set(reason));
+        self.token.cancel();
+    }
+
+    pub fn reason(&self) -> Option<StopReason> {
+        self.reason.get().cloned()
+    }
+}
+
+struct Execution {
+    lease: i64,
+    since: Instant,
+    stop: Stop,
+}
+
+/// The executions of this process, by job.
+#[derive(Default)]
+pub struct Running(Mutex<HashMap<String, Execution>>);
+
+impl Running {
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<String, Execution>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes the execution on record until the guard is dropped, also by a panic.
+    pub fn enter(self: &Arc<Self>, job_id: &str, lease: i64) -> Entry {
+        let stop = Stop::default();
+        let execution = Execution { lease, since: Instant::now(), stop: stop.clone() };
+        self.with(|running| running.insert(job_id.to_owned(), execution));
+        Entry { running: Arc::clone(self), job_id: job_id.to_owned(), stop }
+    }
+
+    pub fn job_ids(&self) -> Vec<String> {
+        self.with(|running| running.keys().cloned().collect())
+    }
+
+    pub fn stop_all(&self, reason: &StopReason) {
+        self.with(|running| running.values().for_each(|execution| execution.stop.because(reason.clone())));
+    }
+
+    /// Stops what the database no longer says is ours, of what was begun before `asked_at`, and what somebody wished to
+    /// stop.
+    pub fn compare(&self, held: &[Held], asked_at: Instant) {
+        self.with(|running| {
+            for (job_id, execution) in running.iter().filter(|(_, execution)| execution.since < asked_at) {
+                match held.iter().find(|held| held.job_id == *job_id && held.lease == execution.lease) {
+                    None => execution.stop.because(StopReason::LeaseLost),
+                    Some(Held { cancel_reason: Some(reason), .. }) => {
+                        execution.stop.because(StopReason::Cancelled(reason.clone()));
+                    }
+                    Some(_) => {}
+                }
+            }
+        });
+    }
+}
+
+/// An execution on record.
+pub struct Entry {
+    running: Arc<Running>,
+    job_id: String,
+    pub stop: Stop,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.running.with(|running| running.remove(&self.job_id));
+    }
+}

@@ -1,0 +1,40 @@
+//! What a pod's things are called on its host: derived from the pod's id alone, so that anyone can find or remove them
+//! by hand.
+
+use sha2::{Digest, Sha256};
+
+/// Carried by the pod's container, network and volume.
+pub const POD_LABEL: &str = "pinacle.pod";
+
+/// Linux allows 15 characters for a network interface.
+const BRIDGE_SUFFIX_LENGTH: usize = 12;
+
+/// The name of a pod's container, network and volume.
+pub fn object_name(pod_id: &str) -> String {
+    format!("pinacle-pod-{pod_id}")
+}
+
+/// Docker's filter for what is this pod's; it matches the whole value.
+pub fn label_filter(pod_id: &str) -> String {
+    format!("label={POD_LABEL}={pod_id}")
+}
+
+/// The pod's bridge. The ids of pods that were made in one second begin alike, so their first characters would not do.
+pub fn bridge_name(pod_id: &str) -> String {
+    let digest = Sha256::digest(pod_id.as_bytes());
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).take(BRIDGE_SUFFIX_LENGTH / 2).collect();
+    format!("br-{hex}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bridge_name_fits_linux_and_is_the_pods_own() {
+        let (one, two) = (bridge_name("pod_2xYaaaaaaaa1"), bridge_name("pod_2xYaaaaaaaa2"));
+        assert_eq!(one.len(), 15);
+        assert_ne!(one, two);
+        assert_eq!(one, bridge_name("pod_2xYaaaaaaaa1"));
+    }
+}

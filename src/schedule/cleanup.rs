@@ -1,0 +1,57 @@
+//! The log cleanup: rows of `pod_logs` that are too old go, in batches, so that no lock is held for long.
+
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use sqlx::PgPool;
+
+use crate::store::{doorbells, logs, schedule};
+
+/// Its name on record.
+pub const NAME: &str = "log-cleanup";
+
+/// Rows in one transaction: some milliseconds' work, however large the logs are.
+const BATCH_ROWS: i64 = 500;
+/// Lets other work come in between.
+const PAUSE_BETWEEN_BATCHES: Duration = Duration::from_millis(20);
+
+#[derive(Debug, Clone)]
+pub struct Cleanup {
+    /// How often it runs.
+    pub interval: Duration,
+    /// How old a row may get.
+    pub retention_days: u32,
+}
+
+impl Cleanup {
+    /// Deletes what is too old and returns how many rows of `pod_logs` that was.
+    ///
+    /// # Errors
+    /// The database did not answer; what is deleted by then stays deleted.
+    pub async fn run(&self, db: &PgPool) -> Result<u64, sqlx::Error> {
+        let before = Utc::now() - TimeDelta::days(self.retention_days.into());
+        let mut deleted = 0;
+        loop {
+            let batch = logs::delete_before(db, before, BATCH_ROWS).await?;
+            deleted += batch;
+            if batch == 0 {
+                break;
+            }
+            tokio::time::sleep(PAUSE_BETWEEN_BATCHES).await;
+        }
+        schedule::forget_ticks(db, before).await?;
+        doorbells::forget_dead_workers(db).await?;
+        Ok(deleted)
+    }
+
+    /// The scheduled run: what comes of it goes to the log.
+    pub async fn run_and_report(&self, db: &PgPool) {
+        match self.run(db).await {
+            Ok(deleted) => {
+                metrics::counter!("pinacle_pod_logs_deleted_total").increment(deleted);
+                tracing::info!(rows = deleted, "The log cleanup deleted {deleted} rows.");
+            }
+            Err(error) => tracing::warn!(%error, "The log cleanup failed; the next one goes on."),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The settings: one struct, from flags, the environment, or the file that `--config` names, in this order.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::network::SubnetPool;
+
+/// Everything that can be set. `--help` is the manual.
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    /// A file with settings, one NAME=value a line, named as the environment variables are.
+    #[arg(long, global = true, value_name = "FILE", env = "PINACLE_CONFIG", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+
+    /// The PostgreSQL database, as postgres://user:password@host:port/name.
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", help_heading = "Settings")]
+    pub database_url: Option<SecretString>,
+
+    /// The private SSH key for the pod hosts, itself, in OpenSSH's format.
+    #[arg(long, global = true, env = "SSH_PRIVATE_KEY", hide_env_values = true, value_name = "KEY", help_heading = "Settings")]
+    pub ssh_private_key: Option<SecretString>,
+
+    /// A file with the private SSH key.
+    #[arg(long, global = true, env = "SSH_PRIVATE_KEY_FILE", value_name = "FILE", help_heading = "Settings")]
+    pub ssh_private_key_file: Option<PathBuf>,
+
+    /// Jobs that this process runs at a time.
+    #[arg(long, global = true, env = "CONCURRENCY", default_value_t = 10, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Settings")]
+    pub concurrency: u32,
+
+    /// How long one execution of a job may take, in seconds.
+    #[arg(long, global = true, env = "JOB_TIMEOUT", default_value = "1800", value_parser = seconds,
+        value_name = "SECONDS", help_heading = "Settings")]
+    pub job_timeout: Duration,
+
+    /// How long running jobs have to reach the end of a step once the worker was told to stop, in seconds.
+    #[arg(long, global = true, env = "DRAIN_TIMEOUT", default_value = "30", value_parser = seconds,
+        value_name = "SECONDS", help_heading = "Settings")]
+    pub drain_timeout: Duration,
+
+    /// The block of addresses that the pods' networks on each host are cut from; /14 or larger.
+    #[arg(long, global = true, env = "POD_SUBNETS", default_value = "10.200.0.0/14", value_name = "CIDR",
+        help_heading = "Settings")]
+    pub pod_subnets: SubnetPool,
+
+    /// How long rows of pod_logs are kept, in days.
+    #[arg(long, global = true, env = "LOG_RETENTION_DAYS", default_value_t = 5, value_name = "DAYS",
+        value_parser = clap::value_parser!(u32).range(1..=3650), help_heading = "Settings")]
+    pub log_retention_days: u32,
+
+    /// How often rows of pod_logs that are too old are deleted, in seconds.
+    #[arg(long, global = true, env = "LOG_CLEANUP_INTERVAL", default_value = "3600", value_parser = seconds,
+        value_name = "SECONDS", help_heading = "Settings")]
+    pub log_cleanup_interval: Duration,
+
+    /// Where `run` serves /healthz, /readyz and /metrics.
+    #[arg(long, global = true, env = "HTTP_ADDR", default_value = "127.0.0.1:9470", value_name = "ADDR:PORT",
+        help_heading = "Settings")]
+    pub http_addr: SocketAddr,
+
+    /// How `run` writes its own log.
+    #[arg(long, global = true, env = "LOG_FORMAT", default_value = "text", value_enum, value_name = "FORMAT",
+        help_heading = "Settings")]
+    pub log_format: LogFormat,
+
+    /// Print JSON for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// A setting that is missing or can't be used; the sentence says which, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(String);
+
+impl Settings {
+    /// The database's URL.
+    ///
+    /// # Errors
+    /// It is not set.
+    pub fn database_url(&self) -> Result<&SecretString, SettingsError> {
+        let missing = "DATABASE_URL is not set. Set it to the PostgreSQL database, such as \
+            postgres://user:password@localhost:5432/name";
+        self.database_url
+            .as_ref()
+            .filter(|url| !url.expose_secret().is_empty())
+            .ok_or_else(|| SettingsError(missing.to_owned()))
+    }
+
+    /// The private SSH key, if there is one: a worker whose servers are all `local` needs none.
+    ///
+    /// # Errors
+    /// The file can't be read, or what is set is no private key.
+    pub fn private_key(&self) -> Result<Option<SecretString>, SettingsError> {
+        let (key, origin) = match (&self.ssh_private_key, &self.ssh_private_key_file) {
+            (Some(key), _) if !key.expose_secret().is_empty() => {
+                // Environment files often hold a key in one line.
+                (key.expose_secret().replace("\\n", "\n"), "SSH_PRIVATE_KEY".to_owned())
+            }
+            (_, Some(file)) => {
+                let key = std::fs::read_to_string(file).map_err(|error| {
+                    SettingsError(format!("SSH_PRIVATE_KEY_FILE: {} cannot be read: {error}", file.display()))
+                })?;
+                (key, format!("SSH_PRIVATE_KEY_FILE ({})", file.display()))
+            }
+            _ => return Ok(None),
+        };
+        let key = format!("{}\n", key.trim());
+        russh::keys::decode_secret_key(&key, None).map_err(|error| {
+            SettingsError(format!(
+                "{origin} holds no private key that can be used ({error}). Give an unencrypted key in OpenSSH's \
+                 format, such as `ssh-keygen -t ed25519` makes"
+            ))
+        })?;
+        Ok(Some(key.into()))
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds)),
+        _ => Err("give a whole number of seconds, 1 or more".to_owned()),
+    }
+}
+
+/// Reads a file of settings: NAME=value a line, values quoted as in a shell, `#` begins a comment.
+///
+/// # Errors
+/// The file can't be read, or a line is none of these.
+pub fn read_file(path: &Path) -> Result<BTreeMap<String, String>, SettingsError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| SettingsError(format!("the settings file {} cannot be read: {error}", path.display())))?;
+    let mut settings = BTreeMap::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let words = shlex::split(line.strip_prefix("export ").unwrap_or(line)).unwrap_or_default();
+        let Some((name, value)) = words.first().filter(|_| words.len() == 1).and_then(|word| word.split_once('='))
+        else {
+            let path = path.display();
+            return Err(SettingsError(format!("{path}, line {number}: give NAME=value, with quotes around spaces")));
+        };
+        settings.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(settings)
+}

@@ -1,0 +1,190 @@
+//! The kinds of text in a config. One that exists is one that was checked, so nothing after the
+//! parsing has to wonder whether there is a NUL in it or it begins with a dash.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::error::quote;
+
+/// The longest reference to an image that Docker takes, in bytes, with room for its digest.
+const MAX_IMAGE: usize = 512;
+
+/// The longest name of a process, in bytes.
+const MAX_PROCESS_NAME: usize = 32;
+
+/// Defines a text that is only made through its check. The check says what is wrong, in a sentence.
+macro_rules! checked_text {
+    ($(#[$attribute:meta])* $name:ident, $check:path) => {
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+        #[serde(try_from = "String")]
+        $(#[$attribute])*
+        pub(in crate::spec) struct $name(String);
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                $check(&text).map(|()| Self(text))
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0
+            }
+        }
+    };
+}
+pub(super) use checked_text;
+
+checked_text! {
+    /// The name of an environment variable.
+    #[schemars(extend("pattern" = "^[A-Za-z_][A-Za-z0-9_]*$"))]
+    EnvName, env_name
+}
+
+checked_text! {
+    /// The value of an environment variable.
+    EnvValue, without_nul
+}
+
+checked_text! {
+    /// A shell command, or a script of several lines.
+    #[schemars(extend("minLength" = 1))]
+    Script, script
+}
+
+checked_text! {
+    /// A name or an address, on one line.
+    #[schemars(extend("minLength" = 1))]
+    Label, label
+}
+
+checked_text! {
+    /// The name of a process: small letters, digits, `-` and `_`, at most 32 of them.
+    #[schemars(extend("pattern" = "^[a-z0-9][a-z0-9_-]{0,31}$"))]
+    ProcessName, process_name
+}
+
+checked_text! {
+    /// A reference to an image, such as `registry:5000/team/image:tag`.
+    #[schemars(extend("pattern" = "^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"))]
+    ImageName, image_name
+}
+
+fn env_name(text: &str) -> Result<(), String> {
+    let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_word && text.bytes().next().is_some_and(|byte| !byte.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err(format!("{} is not a name for a variable; use letters, digits and _, and begin with no digit", quote(text)))
+}
+
+fn without_nul(text: &str) -> Result<(), String> {
+    if text.contains('\0') {
+        return Err("there is a NUL character in it; leave it out".to_owned());
+    }
+    Ok(())
+}
+
+fn script(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("the command is empty; write one, or leave it out".to_owned());
+    }
+    without_nul(text)
+}
+
+fn label(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("the text is empty; write one".to_owned());
+    }
+    if text.contains(char::is_control) {
+        return Err("there is a control character in it; write one line of plain text".to_owned());
+    }
+    Ok(())
+}
+
+fn process_name(text: &str) -> Result<(), String> {
+    let lower = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let fits = text.bytes().all(|byte| lower(byte) || byte == b'_' || byte == b'-');
+    if fits && text.len() <= MAX_PROCESS_NAME && text.bytes().next().is_some_and(lower) {
+        return Ok(());
+    }
+    Err(format!(
+        "{} is not a name for a process; use up to {MAX_PROCESS_NAME} small letters, digits, _ and \
+         -, and begin with a letter or digit",
+        quote(text)
+    ))
+}
+
+fn image_name(text: &str) -> Result<(), String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@-".contains(&byte);
+    let ends_fit = [text.bytes().next(), text.bytes().last()]
+        .iter()
+        .all(|end| end.is_some_and(|byte| byte.is_ascii_alphanumeric()));
+    if ends_fit && text.bytes().all(fits) && !text.contains("//") && text.len() <= MAX_IMAGE {
+        return Ok(());
+    }
+    Err(format!(
+        "{} is not the name of an image; use one like pinacledev/pinacle-base or \
+         registry.example.com/team/image:tag",
+        quote(text)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fits<T: TryFrom<String>>(text: &str) -> bool {
+        T::try_from(text.to_owned()).is_ok()
+    }
+
+    #[test]
+    fn image_names_are_told_from_options_and_nonsense() {
+        for good in ["debian", "debian:12", "a/b_c.d", "localhost:5000/x/y:tag", "x@sha256:abc0"] {
+            assert!(fits::<ImageName>(good), "{good}");
+        }
+        for bad in ["", "-v", "a b", "a\n", "a//b", "a:", "/a", "$(id)", "a;b", &"x".repeat(513)] {
+            assert!(!fits::<ImageName>(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_of_processes_are_short_and_plain() {
+        for good in ["web", "0", "a-b_c", &"x".repeat(32)] {
+            assert!(fits::<ProcessName>(good), "{good}");
+        }
+        for bad in ["", "-a", "_a", "Web", "a b", "ä", "a:b", &"x".repeat(33)] {
+            assert!(!fits::<ProcessName>(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_of_variables_are_words() {
+        for good in ["A", "_", "path_2"] {
+            assert!(fits::<EnvName>(good), "{good}");
+        }
+        for bad in ["", "2A", "A-B", "A=B", "A B", "Ä", "A\n"] {
+            assert!(!fits::<EnvName>(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn commands_and_labels_say_something() {
+        assert!(fits::<Script>("echo \"a\"\n\techo 'b'") && fits::<Label>("web server"));
+        for bad in ["", " \n", "a\0b"] {
+            assert!(!fits::<Script>(bad) && !fits::<Label>(bad), "{bad:?}");
+        }
+        assert!(!fits::<Label>("a\nb"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_may_be_anything_but_a_nul(text in any::<String>()) {
+            prop_assert_eq!(fits::<EnvValue>(&text), !text.contains('\0'));
+        }
+    }
+}

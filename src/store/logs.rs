@@ -1,0 +1,155 @@
+//! The record of every command, which the web app shows as a terminal.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::{PgPool, Postgres, Transaction};
+
+use super::{Fence, StoreError};
+
+/// What has to be done to a stored text so that it is current.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// Add this at the end of what is stored.
+    Append(String),
+    /// Store this in place of what is stored.
+    Replace(String),
+}
+
+/// A command that begins.
+pub struct NewLog<'a> {
+    pub command: &'a str,
+    pub container_command: Option<&'a str>,
+    pub label: Option<&'a str>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct LogRow {
+    pub id: String,
+    pub timestamp: DateTime<Utc>,
+    pub command: String,
+    pub container_command: Option<String>,
+    pub stdout: Option<String>,
+    pub stderr: Option<String>,
+    pub exit_code: Option<i32>,
+    pub duration: Option<i32>,
+    pub label: Option<String>,
+    pub job_id: Option<String>,
+}
+
+/// Writes the row of a command before it runs. The clock is read as the row is written, so that rows of one
+/// transaction would keep their order, too.
+pub async fn begin(db: &PgPool, fence: &Fence, log: &NewLog<'_>) -> Result<String, StoreError> {
+    sqlx::query_scalar!(
+        "INSERT INTO pod_logs (pod_id, timestamp, command, container_command, label, job_id)
+         SELECT $1, clock_timestamp(), $3, $4, $5, $6 FROM pods WHERE id = $1 AND lease = $2
+         RETURNING id",
+        fence.pod_id,
+        fence.lease,
+        log.command,
+        log.container_command,
+        log.label,
+        fence.job_id
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or_else(|| fence.lost())
+}
+
+/// Adds output to the row of a command that runs. What is sent is what is new, so a long log costs as much as it is
+/// long.
+pub async fn write(
+    db: &PgPool,
+    fence: &Fence,
+    id: &str,
+    stdout: Option<&Update>,
+    stderr: Option<&Update>,
+) -> Result<(), StoreError> {
+    let ((stdout_new, stdout_whole), (stderr_new, stderr_whole)) = (split(stdout), split(stderr));
+    let written = sqlx::query!(
+        "UPDATE pod_logs
+         SET stdout = coalesce($4, stdout || $3), stderr = coalesce($6, stderr || $5)
+         WHERE id = $1 AND EXISTS (SELECT FROM pods WHERE id = pod_id AND lease = $2)",
+        id,
+        fence.lease,
+        stdout_new,
+        stdout_whole,
+        stderr_new,
+        stderr_whole
+    )
+    .execute(db)
+    .await?;
+    fence.check(&written)
+}
+
+fn split(update: Option<&Update>) -> (&str, Option<&str>) {
+    match update {
+        None => ("", None),
+        Some(Update::Append(text)) => (text, None),
+        Some(Update::Replace(text)) => ("", Some(text)),
+    }
+}
+
+/// Writes how the command ended. `duration_ms` is in milliseconds.
+pub async fn finish(
+    db: &PgPool,
+    fence: &Fence,
+    id: &str,
+    exit_code: i32,
+    duration_ms: i32,
+) -> Result<(), StoreError> {
+    let written = sqlx::query!(
+        "UPDATE pod_logs SET exit_code = $3, duration = $4
+         WHERE id = $1 AND EXISTS (SELECT FROM pods WHERE id = pod_id AND lease = $2)",
+        id,
+        fence.lease,
+        exit_code,
+        duration_ms
+    )
+    .execute(db)
+    .await?;
+    fence.check(&written)
+}
+
+/// Closes the rows that a dead execution left open: what became of the command is unknown, and a page that shows the
+/// pod must not wait for it.
+pub async fn close_cut_off(tx: &mut Transaction<'_, Postgres>, pod_id: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r"UPDATE pod_logs
+          SET exit_code = 255, duration = least(extract(epoch FROM now() - timestamp) * 1000, 2147483647)::int,
+              stderr = stderr || E'\n[cut off: the worker that ran this command stopped answering]\n'
+          WHERE pod_id = $1 AND exit_code IS NULL",
+        pod_id
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The rows of a pod after `after`, the oldest first; infrastructure commands where `all`.
+pub async fn of_pod(db: &PgPool, pod_id: &str, all: bool, after: DateTime<Utc>) -> Result<Vec<LogRow>, sqlx::Error> {
+    sqlx::query_as!(
+        LogRow,
+        "SELECT id, timestamp, command, container_command, stdout, stderr, exit_code, duration, label, job_id
+         FROM pod_logs
+         WHERE pod_id = $1 AND ($2 OR container_command IS NOT NULL) AND timestamp >= $3
+         ORDER BY timestamp",
+        pod_id,
+        all,
+        after
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Deletes up to `batch` rows from before `before`. Rows that another cleanup holds are left to it.
+pub async fn delete_before(db: &PgPool, before: DateTime<Utc>, batch: i64) -> Result<u64, sqlx::Error> {
+    let deleted = sqlx::query!(
+        "DELETE FROM pod_logs WHERE id IN (
+             SELECT id FROM pod_logs WHERE created_at < $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        before,
+        batch
+    )
+    .execute(db)
+    .await?;
+    Ok(deleted.rows_affected())
+}

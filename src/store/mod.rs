@@ -1,0 +1,104 @@
+//! All SQL, one file a table. What an execution writes carries its [`Fence`]: where another worker has taken the pod
+//! over in the meantime, nothing is written and [`StoreError::Fenced`] says so.
+
+pub mod doorbells;
+pub mod jobs;
+pub mod logs;
+pub mod pods;
+pub mod schedule;
+pub mod secrets;
+pub mod servers;
+pub mod steps;
+
+use std::time::Duration;
+
+use apalis_postgres::PostgresStorage;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    PgPool,
+    migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult},
+};
+
+/// Our own migrations; apalis keeps its own beside them, in its schema.
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// How long a query waits for a connection of the pool, or for the database to come back.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What the worker itself needs beside its jobs: heartbeat, sweep, listeners, schedule, health checks.
+const OWN_CONNECTIONS: u32 = 8;
+
+/// Who writes: an execution of a job, under the lease it was given when it claimed the pod.
+#[derive(Debug, Clone)]
+pub struct Fence {
+    pub pod_id: String,
+    pub job_id: String,
+    pub lease: i64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("another worker has taken pod {pod_id} over; lease {lease} is no longer the newest")]
+    Fenced { pod_id: String, lease: i64 },
+    #[error("the database refused or did not answer: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Fence {
+    /// The one row that a fenced write must have changed.
+    fn check(&self, written: &PgQueryResult) -> Result<(), StoreError> {
+        if written.rows_affected() == 0 { Err(self.lost()) } else { Ok(()) }
+    }
+
+    fn lost(&self) -> StoreError {
+        StoreError::Fenced { pod_id: self.pod_id.clone(), lease: self.lease }
+    }
+}
+
+/// Opens a pool that leaves each of `concurrency` jobs a connection. The first query connects.
+///
+/// # Errors
+/// The URL is none.
+pub fn connect(database_url: &SecretString, concurrency: u32) -> Result<PgPool, sqlx::Error> {
+    let options: PgConnectOptions = database_url.expose_secret().parse()?;
+    Ok(PgPoolOptions::new()
+        .max_connections(concurrency + OWN_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(options.application_name("pinacle-worker")))
+}
+
+/// Creates or upgrades everything, apalis's tables first: our triggers write to them. Several processes at once wait
+/// for each other.
+///
+/// # Errors
+/// The database can't be reached, lacks a right, or holds tables of these names that are not ours.
+pub async fn migrate(db: &PgPool) -> Result<(), anyhow::Error> {
+    PostgresStorage::setup(db).await?;
+    MIGRATIONS.run(db).await?;
+    Ok(())
+}
+
+/// Whether every migration that this binary knows has been applied.
+///
+/// # Errors
+/// The database can't be reached.
+pub async fn schema_is_current(db: &PgPool) -> Result<bool, sqlx::Error> {
+    let applied: Result<Vec<i64>, _> =
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(db).await;
+    match applied {
+        Ok(applied) => Ok(MIGRATIONS.iter().all(|migration| applied.contains(&migration.version))),
+        // The table of migrations does not exist: nothing was ever applied.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a person is told when [`migrate`] fails.
+pub fn explain_migration_error(error: &anyhow::Error) -> &'static str {
+    match error.downcast_ref::<MigrateError>() {
+        Some(MigrateError::VersionMismatch(_) | MigrateError::VersionMissing(_)) => {
+            "The database was migrated by another version of pinacle-worker; run the newest one."
+        }
+        _ => "Check that DATABASE_URL points at PostgreSQL 15 or later and that its user may create tables there.",
+    }
+}

@@ -1,0 +1,292 @@
+//! The pods: what was asked for, where it is, and what was learned of it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::{PgExecutor, PgPool};
+
+use super::{Fence, StoreError};
+
+/// The lowest and the highest port that a pod is reached by.
+pub const PORTS: std::ops::RangeInclusive<i32> = 30_000..=40_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum PodStatus {
+    Pending,
+    Provisioning,
+    Starting,
+    Running,
+    Stopping,
+    Stopped,
+    Failed,
+    Terminating,
+    /// A destroyed pod's row.
+    Terminated,
+}
+
+impl PodStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Provisioning => "provisioning",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Terminating => "terminating",
+            Self::Terminated => "terminated",
+        }
+    }
+}
+
+impl std::fmt::Display for PodStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Pod {
+    pub id: String,
+    pub name: String,
+    pub slug: String,
+    pub config: Value,
+    pub server_id: Option<String>,
+    pub status: PodStatus,
+    pub container_id: Option<String>,
+    pub internal_ip: Option<String>,
+    pub public_url: Option<String>,
+    pub proxy_port: Option<i32>,
+    pub last_error: Option<String>,
+    pub last_started_at: Option<DateTime<Utc>>,
+    pub last_stopped_at: Option<DateTime<Utc>>,
+    pub destroyed_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A pod by its id.
+pub async fn get(db: impl PgExecutor<'_>, id: &str) -> Result<Option<Pod>, sqlx::Error> {
+    sqlx::query_as!(
+        Pod,
+        r#"SELECT id, name, slug, config, server_id, status AS "status: PodStatus", container_id, internal_ip, public_url,
+                  proxy_port, last_error, last_started_at, last_stopped_at, destroyed_at, created_at, updated_at
+           FROM pods WHERE id = $1"#,
+        id
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The id of the pod that a person means: by id, or by the slug of a live one.
+pub async fn find(db: &PgPool, pod: &str) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT id FROM pods WHERE id = $1 OR (slug = $1 AND destroyed_at IS NULL) ORDER BY (id = $1) DESC LIMIT 1",
+        pod
+    )
+    .fetch_optional(db)
+    .await
+}
+
+pub async fn list(db: &PgPool, with_destroyed: bool) -> Result<Vec<Pod>, sqlx::Error> {
+    sqlx::query_as!(
+        Pod,
+        r#"SELECT id, name, slug, config, server_id, status AS "status: PodStatus", container_id, internal_ip, public_url,
+                  proxy_port, last_error, last_started_at, last_stopped_at, destroyed_at, created_at, updated_at
+           FROM pods WHERE $1 OR destroyed_at IS NULL ORDER BY created_at"#,
+        with_destroyed
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Inserts a pod and its create job in one transaction, as the web app does.
+pub async fn create(
+    db: &PgPool,
+    name: &str,
+    slug: &str,
+    config: &Value,
+    requested_by: &str,
+) -> Result<(String, String), sqlx::Error> {
+    let mut tx = db.begin().await?;
+    let pod_id = sqlx::query_scalar!(
+        "INSERT INTO pods (name, slug, config) VALUES ($1, $2, $3) RETURNING id",
+        name,
+        slug,
+        config
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let job_id = sqlx::query_scalar!(
+        "INSERT INTO pod_jobs (pod_id, kind, requested_by) VALUES ($1, 'create', $2) RETURNING id",
+        pod_id,
+        requested_by
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok((pod_id, job_id))
+}
+
+/// What a pod takes of its server.
+#[derive(Debug, Clone, Copy)]
+pub struct Reservation {
+    pub cpu_cores: f32,
+    pub memory_mb: i32,
+    pub disk_gb: i32,
+}
+
+/// Why a pod has no place.
+#[derive(Debug)]
+pub enum Placement {
+    Placed(String),
+    /// No server is online.
+    NoServer,
+    /// Every online server lacks the room.
+    NoRoom,
+}
+
+/// Gives the pod a server that has room, the emptiest first, and reserves what it takes there. Placements happen one at a time, so that none is oversold.
+pub async fn place(db: &PgPool, fence: &Fence, wanted: Reservation) -> Result<Placement, StoreError> {
+    let mut tx = db.begin().await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('pinacle.placement', 0))").execute(&mut *tx).await?;
+    let room = sqlx::query!(
+        r#"SELECT s.id, s.memory_mb - coalesce(sum(p.memory_mb), 0) AS "memory_mb!",
+                  (s.cpu_cores - coalesce(sum(p.cpu_cores), 0) >= $1 AND s.memory_mb - coalesce(sum(p.memory_mb), 0) >= $2
+                   AND s.disk_gb - coalesce(sum(p.disk_gb), 0) >= $3) AS "fits!"
+           FROM servers s LEFT JOIN pods p ON p.server_id = s.id AND p.destroyed_at IS NULL AND p.id <> $4
+           WHERE s.status = 'online'
+           GROUP BY s.id ORDER BY 2 DESC, s.name"#,
+        wanted.cpu_cores,
+        i64::from(wanted.memory_mb),
+        i64::from(wanted.disk_gb),
+        fence.pod_id
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let Some(server) = room.iter().find(|server| server.fits) else {
+        return Ok(if room.is_empty() { Placement::NoServer } else { Placement::NoRoom });
+    };
+    let written = sqlx::query!(
+        "UPDATE pods SET server_id = $3, cpu_cores = $4, memory_mb = $5, disk_gb = $6 WHERE id = $1 AND lease = $2",
+        fence.pod_id,
+        fence.lease,
+        server.id,
+        wanted.cpu_cores,
+        wanted.memory_mb,
+        wanted.disk_gb
+    )
+    .execute(&mut *tx)
+    .await?;
+    fence.check(&written)?;
+    tx.commit().await?;
+    Ok(Placement::Placed(server.id.clone()))
+}
+
+/// Reserves what the pod takes on the server that the pod was given from outside.
+pub async fn reserve(db: &PgPool, fence: &Fence, wanted: Reservation) -> Result<(), StoreError> {
+    let written = sqlx::query!(
+        "UPDATE pods SET cpu_cores = $3, memory_mb = $4, disk_gb = $5 WHERE id = $1 AND lease = $2",
+        fence.pod_id,
+        fence.lease,
+        wanted.cpu_cores,
+        wanted.memory_mb,
+        wanted.disk_gb
+    )
+    .execute(db)
+    .await?;
+    fence.check(&written)
+}
+
+/// Gives the pod the lowest port of its server that no live pod holds and that is not in `taken`. `None` where there
+/// is none left.
+pub async fn take_port(db: &PgPool, fence: &Fence, server_id: &str, taken: &[i32]) -> Result<Option<i32>, StoreError> {
+    let mut tx = db.begin().await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('pinacle.ports.' || $1, 0))", server_id)
+        .execute(&mut *tx)
+        .await?;
+    let port = sqlx::query_scalar!(
+        r#"SELECT port AS "port!" FROM generate_series($1::int, $2::int) AS port
+           WHERE port <> ALL ($3) AND NOT EXISTS (
+               SELECT FROM pods WHERE server_id = $4 AND proxy_port = port AND destroyed_at IS NULL)
+           ORDER BY port LIMIT 1"#,
+        PORTS.start(),
+        PORTS.end(),
+        taken,
+        server_id
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if let Some(port) = port {
+        let written = sqlx::query!(
+            "UPDATE pods SET proxy_port = $3 WHERE id = $1 AND lease = $2",
+            fence.pod_id,
+            fence.lease,
+            port
+        )
+        .execute(&mut *tx)
+        .await?;
+        fence.check(&written)?;
+    }
+    tx.commit().await?;
+    Ok(port)
+}
+
+/// A pod that was never run gives back what it held.
+pub async fn release(db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
+    let written = sqlx::query!(
+        "UPDATE pods SET server_id = NULL, proxy_port = NULL, container_id = NULL, internal_ip = NULL, public_url = NULL,
+                cpu_cores = NULL, memory_mb = NULL, disk_gb = NULL
+         WHERE id = $1 AND lease = $2",
+        fence.pod_id,
+        fence.lease
+    )
+    .execute(db)
+    .await?;
+    fence.check(&written)
+}
+
+pub async fn set_status(db: &PgPool, fence: &Fence, status: PodStatus) -> Result<(), StoreError> {
+    let written = sqlx::query!(
+        "UPDATE pods SET status = $3 WHERE id = $1 AND lease = $2",
+        fence.pod_id,
+        fence.lease,
+        status.as_str()
+    )
+    .execute(db)
+    .await?;
+    fence.check(&written)
+}
+
+pub async fn set_container(db: &PgPool, fence: &Fence, container_id: Option<&str>) -> Result<(), StoreError> {
+    let written = sqlx::query!(
+        "UPDATE pods SET container_id = $3 WHERE id = $1 AND lease = $2",
+        fence.pod_id,
+        fence.lease,
+        container_id
+    )
+    .execute(db)
+    .await?;
+    fence.check(&written)
+}
+
+pub async fn set_address(
+    db: &PgPool,
+    fence: &Fence,
+    internal_ip: Option<&str>,
+    public_url: Option<&str>,
+) -> Result<(), StoreError> {
+    let written = sqlx::query!(
+        "UPDATE pods SET internal_ip = $3, public_url = coalesce($4, public_url) WHERE id = $1 AND lease = $2",
+        fence.pod_id,
+        fence.lease,
+        internal_ip,
+        public_url
+    )
+    .execute(db)
+    .await?;
+    fence.check(&written)
+}

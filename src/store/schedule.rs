@@ -1,0 +1,21 @@
+//! Ticks of the schedule. Every worker sees every tick; the one that inserts it does the work.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
+/// True for the one caller that may do this tick's work.
+pub async fn claim_tick(db: &PgPool, task: &str, tick_at: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+    let written = sqlx::query!(
+        "INSERT INTO schedule_ticks (task, tick_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        task,
+        tick_at
+    )
+    .execute(db)
+    .await?;
+    Ok(written.rows_affected() == 1)
+}
+
+/// Forgets the ticks before `before`.
+pub async fn forget_ticks(db: &PgPool, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+    Ok(sqlx::query!("DELETE FROM schedule_ticks WHERE tick_at < $1", before).execute(db).await?.rows_affected())
+}

@@ -1,0 +1,142 @@
+//! The pod hosts.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::{PgExecutor, PgPool};
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Server {
+    pub id: String,
+    pub name: String,
+    pub connection: String,
+    pub ssh_host: Option<String>,
+    pub ssh_port: i32,
+    pub ssh_user: String,
+    pub ssh_host_key: Option<String>,
+    pub bind_address: String,
+    pub domain: String,
+    pub status: String,
+    pub cpu_cores: f32,
+    pub memory_mb: i32,
+    pub disk_gb: i32,
+    pub last_heartbeat_at: Option<DateTime<Utc>>,
+}
+
+/// A server with what its pods have reserved.
+#[derive(Debug, Clone, Serialize)]
+pub struct Occupancy {
+    #[serde(flatten)]
+    pub server: Server,
+    pub pods: i64,
+    pub reserved_cpu_cores: f32,
+    pub reserved_memory_mb: i64,
+    pub reserved_disk_gb: i64,
+}
+
+pub struct NewServer {
+    pub name: String,
+    pub connection: String,
+    pub ssh_host: Option<String>,
+    pub ssh_port: u16,
+    pub ssh_user: String,
+    pub ssh_host_key: Option<String>,
+    pub bind_address: String,
+    pub domain: String,
+    pub cpu_cores: f32,
+    pub memory_mb: i32,
+    pub disk_gb: i32,
+}
+
+pub async fn insert(db: &PgPool, server: NewServer) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar!(
+        "INSERT INTO servers (name, connection, ssh_host, ssh_port, ssh_user, ssh_host_key, bind_address, domain,
+                              cpu_cores, memory_mb, disk_gb)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         RETURNING id",
+        server.name,
+        server.connection,
+        server.ssh_host,
+        i32::from(server.ssh_port),
+        server.ssh_user,
+        server.ssh_host_key,
+        server.bind_address,
+        server.domain,
+        server.cpu_cores,
+        server.memory_mb,
+        server.disk_gb,
+    )
+    .fetch_one(db)
+    .await
+}
+
+pub async fn get(db: impl PgExecutor<'_>, id: &str) -> Result<Option<Server>, sqlx::Error> {
+    sqlx::query_as!(
+        Server,
+        "SELECT id, name, connection, ssh_host, ssh_port, ssh_user, ssh_host_key, bind_address, domain, status,
+                cpu_cores, memory_mb, disk_gb, last_heartbeat_at
+         FROM servers WHERE id = $1",
+        id
+    )
+    .fetch_optional(db)
+    .await
+}
+
+pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Occupancy>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT s.id, s.name, s.connection, s.ssh_host, s.ssh_port, s.ssh_user, s.ssh_host_key, s.bind_address,
+                  s.domain, s.status, s.cpu_cores, s.memory_mb, s.disk_gb, s.last_heartbeat_at,
+                  count(p.id) AS "pods!", coalesce(sum(p.cpu_cores), 0) AS "reserved_cpu_cores!",
+                  coalesce(sum(p.memory_mb), 0) AS "reserved_memory_mb!", coalesce(sum(p.disk_gb), 0) AS "reserved_disk_gb!"
+           FROM servers s LEFT JOIN pods p ON p.server_id = s.id AND p.destroyed_at IS NULL
+           GROUP BY s.id ORDER BY s.name"#
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Occupancy {
+            server: Server {
+                id: row.id,
+                name: row.name,
+                connection: row.connection,
+                ssh_host: row.ssh_host,
+                ssh_port: row.ssh_port,
+                ssh_user: row.ssh_user,
+                ssh_host_key: row.ssh_host_key,
+                bind_address: row.bind_address,
+                domain: row.domain,
+                status: row.status,
+                cpu_cores: row.cpu_cores,
+                memory_mb: row.memory_mb,
+                disk_gb: row.disk_gb,
+                last_heartbeat_at: row.last_heartbeat_at,
+            },
+            pods: row.pods,
+            reserved_cpu_cores: row.reserved_cpu_cores,
+            reserved_memory_mb: row.reserved_memory_mb,
+            reserved_disk_gb: row.reserved_disk_gb,
+        })
+        .collect())
+}
+
+/// False where there is no server of that name or id.
+pub async fn set_status(db: &PgPool, name: &str, status: &str) -> Result<bool, sqlx::Error> {
+    let written =
+        sqlx::query!("UPDATE servers SET status = $2 WHERE name = $1 OR id = $1", name, status).execute(db).await?;
+    Ok(written.rows_affected() > 0)
+}
+
+/// Removes a server that no pod needs: its destroyed pods forget it.
+pub async fn remove(db: &PgPool, id: &str) -> Result<(), sqlx::Error> {
+    let mut tx = db.begin().await?;
+    sqlx::query!("UPDATE pods SET server_id = NULL WHERE server_id = $1 AND destroyed_at IS NOT NULL", id)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!("DELETE FROM servers WHERE id = $1", id).execute(&mut *tx).await?;
+    tx.commit().await
+}
+
+pub async fn heard_from(db: &PgPool, id: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE servers SET last_heartbeat_at = now() WHERE id = $1", id).execute(db).await?;
+    Ok(())
+}

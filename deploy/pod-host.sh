@@ -12,7 +12,7 @@ set -euo pipefail
 
 readonly daemon_json=/etc/docker/daemon.json
 # What pods start from, and so what the proof is made with.
-readonly image=${PROOF_IMAGE:-pinacledev/pinacle-base}
+readonly proof_image=${PROOF_IMAGE:-pinacledev/pinacle-base}
 
 say() { printf '%s\n' "$*" >&2; }
 fail() {
@@ -28,7 +28,7 @@ docker_() { timeout --kill-after=5 60 docker "$@"; }
 platform_of() {
   local runsc=$1 platform
   for platform in systrap ptrace; do
-    if timeout --kill-after=5 20 "$runsc" --platform="$platform" --network=host do true >/dev/null 2>&1; then
+    if timeout --kill-after=5 20 "$runsc" --ignore-cgroups --platform="$platform" --network=host "do" true >/dev/null 2>&1; then
       printf '%s\n' "$platform"
       return
     fi
@@ -72,7 +72,7 @@ prove() {
     fail "a file written in a container is gone after stop and start. Register runsc with --overlay2=none."
 
   # tail keeps all it reads until a line ends, and zeros have no lines.
-  docker_ exec "$probe" sh -c 'head -c 256M /dev/zero | tail -n 1 >/dev/null' >/dev/null 2>&1 || true
+  docker_ exec --detach "$probe" sh -c 'head -c 256M /dev/zero | tail -n 1 >/dev/null'
   timeout 20 docker wait "$probe" >/dev/null ||
     fail "a container limited to 128 MB took 256 MB and lives. See whether 'docker info' warns about memory limits."
   if [[ $(docker_ inspect --format '{{.State.OOMKilled}}' "$probe") != true ]]; then
@@ -98,9 +98,10 @@ runtime_is_known() { docker_ info --format '{{json .Runtimes}}' 2>/dev/null | jq
 install() {
   [[ $EUID == 0 ]] || fail "this installs packages and changes Docker's settings; run it as root."
   apt-get update -qq
-  # docker-cli is a package of its own from Debian 13 on.
-  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-    apparmor docker.io jq runsc $(apt-cache show docker-cli >/dev/null 2>&1 && echo docker-cli) >/dev/null
+  # The client is a package of its own from Debian 13 on.
+  local packages=(apparmor docker.io jq runsc)
+  if apt-cache show docker-cli >/dev/null 2>&1; then packages+=(docker-cli); fi
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null
 
   local wanted
   wanted=$(config "$(command -v runsc)" "$daemon_json")
@@ -120,9 +121,9 @@ install() {
   done
   runtime_is_known || fail "Docker doesn't list the runtime runsc 20 seconds after its reload. Try: systemctl restart docker"
 
-  docker_ image inspect "$image" >/dev/null 2>&1 || timeout 900 docker pull --quiet "$image" >/dev/null ||
-    fail "the image $image is neither here nor to be pulled. Build it with docker/Dockerfile.base, or name another in PROOF_IMAGE."
-  prove "$image"
+  docker_ image inspect "$proof_image" >/dev/null 2>&1 || timeout 900 docker pull --quiet "$proof_image" >/dev/null ||
+    fail "the image $proof_image is neither here nor to be pulled. Build it with docker/Dockerfile.base, or name another in PROOF_IMAGE."
+  prove "$proof_image"
 }
 
 case ${1:-install} in

@@ -87,6 +87,12 @@ pub enum LogFormat {
 #[error("{0}")]
 pub struct SettingsError(String);
 
+impl SettingsError {
+    pub fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+}
+
 impl Settings {
     /// The database's URL.
     ///

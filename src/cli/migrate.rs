@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
+use serde_json::json;
+
+use super::output;
 use crate::{settings::Settings, store};
 
-#[expect(clippy::print_stdout, reason = "this is the command's answer")]
 pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let db = super::connect(settings)?;
     store::migrate(&db).await.map_err(|error| {
@@ -12,9 +14,9 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         error.context(format!("the schema could not be brought up to date. {advice}"))
     })?;
     if settings.json {
-        println!(r#"{{"schema":"current"}}"#);
+        output::json(&json!({ "schema": "current" }))?;
     } else {
-        println!("The schema is current.");
+        output::line("The schema is current.")?;
     }
     Ok(ExitCode::SUCCESS)
 }

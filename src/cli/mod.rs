@@ -1,17 +1,30 @@
 //! The command line: one file a command. A person can drive everything from it; programs add `--json`.
 
+mod check;
+mod cleanup;
+mod explain;
+mod follow;
+mod jobs;
+mod logs;
 mod migrate;
+mod output;
+mod pods;
 mod run;
+mod schema;
+mod servers;
+mod terminal;
 
 use std::{collections::BTreeMap, ffi::OsString, process::ExitCode};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use sqlx::PgPool;
+use secrecy::ExposeSecret;
+use sqlx::{PgPool, postgres::PgConnectOptions};
 
 use crate::{
     settings::{self, Settings, SettingsError},
     store,
 };
+use output::OutputError;
 
 /// Exit codes beside 0.
 const FAILED: u8 = 1;
@@ -33,6 +46,23 @@ enum Command {
     Run,
     /// Creates or upgrades the database schema.
     Migrate,
+    /// Says whether the settings, the database and every server are fit, and what to do about what is not.
+    Check,
+    /// Pod hosts: the machines that pods run on.
+    #[command(subcommand)]
+    Servers(servers::Servers),
+    /// Pods: each command puts a job into the queue, which a running worker takes.
+    #[command(subcommand)]
+    Pods(pods::Pods),
+    /// Jobs: what was asked for, how far it is, and how it ended.
+    #[command(subcommand)]
+    Jobs(jobs::Jobs),
+    /// Shows a pod's log as a terminal would.
+    Logs(logs::Logs),
+    /// Deletes the log rows that are too old, now, as the schedule does.
+    Cleanup,
+    /// Prints the JSON Schema of a pod's config.
+    Schema,
 }
 
 /// Parses the command line, runs the command, prints what went wrong.
@@ -40,11 +70,12 @@ pub async fn main() -> ExitCode {
     let cli = match parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(Unparsed::Usage(error)) => error.exit(),
-        Err(Unparsed::File(error)) => return fail(&error.into()),
+        Err(Unparsed::File(error)) => return fail(&error.into(), ""),
     };
+    let database = place(&cli.settings);
     match dispatch(cli).await {
         Ok(code) => code,
-        Err(error) => fail(&error),
+        Err(error) => fail(&error, &database),
     }
 }
 
@@ -53,14 +84,23 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run => run::run(&settings).await,
         Command::Migrate => migrate::run(&settings).await,
+        Command::Check => check::run(&settings).await,
+        Command::Servers(command) => servers::run(&settings, command).await,
+        Command::Pods(command) => pods::run(&settings, command).await,
+        Command::Jobs(command) => jobs::run(&settings, command).await,
+        Command::Logs(command) => logs::run(&settings, command).await,
+        Command::Cleanup => cleanup::run(&settings).await,
+        Command::Schema => schema::run(),
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the one place where a command's failure is told")]
-fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
-    let usage = error.is::<SettingsError>();
-    ExitCode::from(if usage { WRONG_USAGE } else { FAILED })
+/// Tells of a command's failure, once. That the reader of stdout has gone is none.
+fn fail(error: &anyhow::Error, database: &str) -> ExitCode {
+    if error.downcast_ref::<OutputError>().is_some_and(OutputError::is_closed_pipe) {
+        return ExitCode::SUCCESS;
+    }
+    output::note(format!("error: {}", explain::sentence(error, database)));
+    ExitCode::from(if error.is::<SettingsError>() { WRONG_USAGE } else { FAILED })
 }
 
 #[derive(Debug)]
@@ -109,5 +149,26 @@ fn with_defaults(command: clap::Command, values: &BTreeMap<String, String>) -> c
 /// A pool for a command that asks a few things.
 fn connect(settings: &Settings) -> anyhow::Result<PgPool> {
     let url = settings.database_url()?;
-    store::connect(url, 0).map_err(|error| anyhow::anyhow!("DATABASE_URL is no PostgreSQL URL: {error}"))
+    Ok(store::connect(url, 0)
+        .map_err(|error| SettingsError::new(format!("DATABASE_URL is no PostgreSQL URL: {error}")))?)
+}
+
+/// A pool on a database that has our tables.
+async fn open(settings: &Settings) -> anyhow::Result<PgPool> {
+    let db = connect(settings)?;
+    anyhow::ensure!(
+        store::schema_is_current(&db).await?,
+        "the schema in the database at {} is not current. Run `pinacle-worker migrate` first",
+        place(settings)
+    );
+    Ok(db)
+}
+
+/// Where the database is, without what is secret in its URL.
+fn place(settings: &Settings) -> String {
+    let options = settings.database_url().ok().and_then(|url| url.expose_secret().parse::<PgConnectOptions>().ok());
+    options.map_or_else(String::new, |options| {
+        let database = options.get_database().unwrap_or(options.get_username());
+        format!("{}:{}/{database}", options.get_host(), options.get_port())
+    })
 }

@@ -1,6 +1,6 @@
 //! `run`: the worker pool, the schedule, and what a supervisor asks.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -16,8 +16,9 @@ use crate::{
     store,
 };
 
-/// What is logged where RUST_LOG says nothing.
-const DEFAULT_LOG: &str = "info,apalis=warn,apalis_core=warn,apalis_postgres=warn,apalis_cron=warn,sqlx=warn,russh=warn";
+/// What is logged where `RUST_LOG` says nothing.
+const DEFAULT_LOG: &str =
+    "info,apalis=warn,apalis_core=warn,apalis_postgres=warn,apalis_cron=warn,sqlx=warn,russh=warn";
 
 pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     start_log(settings.log_format);
@@ -26,7 +27,9 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let db = store::connect(url, settings.concurrency)
         .map_err(|error| anyhow::anyhow!("DATABASE_URL is no PostgreSQL URL: {error}"))?;
     anyhow::ensure!(
-        store::schema_is_current(&db).await.map_err(|error| anyhow::anyhow!("the database does not answer: {error}"))?,
+        store::schema_is_current(&db)
+            .await
+            .map_err(|error| anyhow::anyhow!("the database does not answer: {error}"))?,
         "the schema is not current. Run `pinacle-worker migrate` first"
     );
 
@@ -41,8 +44,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         subnets: settings.pod_subnets,
         lease: queue::lease_clock(),
     };
-    let cleanup =
-        Cleanup { interval: settings.log_cleanup_interval, retention_days: settings.log_retention_days };
+    let cleanup = Cleanup { interval: settings.log_cleanup_interval, retention_days: settings.log_retention_days };
     let pool = PoolSettings {
         concurrency: settings.concurrency,
         job_timeout: settings.job_timeout,
@@ -57,7 +59,8 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
 
 fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().init(),

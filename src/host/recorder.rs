@@ -125,7 +125,7 @@ impl Recorder {
     /// The command could not be run, or how it ended is unknown.
     pub async fn look(&self, command: &Command) -> Result<Finished, HostError> {
         self.may_go_on()?;
-        let redactor = self.redactor.clone();
+        let redactor = self.redactor.with(command.secrets());
         let shown = redactor.text(&command.shown());
         let shown_inside = command.shown_in_container().map(|shown| redactor.text(&shown));
         let log =

@@ -31,6 +31,7 @@ pub const MARK: &str = "[redacted]";
 /// Hides what is secret in text and in streams of output. Cheap to clone.
 #[derive(Clone)]
 pub struct Redactor {
+    secrets: Arc<Vec<String>>,
     known: Arc<Known>,
 }
 
@@ -40,7 +41,16 @@ impl Redactor {
     /// White space around a value is not part of it, and empty ones are ignored. Each line of eight
     /// characters or more of a value of several lines is a secret by itself.
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
-        Self { known: Arc::new(Known::new(secrets)) }
+        let secrets: Vec<String> = secrets.into_iter().collect();
+        let known = Arc::new(Known::new(secrets.iter().map(String::as_str)));
+        Self { secrets: Arc::new(secrets), known }
+    }
+
+    /// A redactor that hides these values, too.
+    #[must_use]
+    pub fn with<'a>(&self, more: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut more = more.into_iter().map(str::to_owned).peekable();
+        if more.peek().is_none() { self.clone() } else { Self::new(self.secrets.iter().cloned().chain(more)) }
     }
 
     /// The text without its secrets.

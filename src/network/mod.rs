@@ -68,7 +68,8 @@ impl NetworkManager {
     }
 }
 
-fn parse_listening_ports(tables: &str) -> Vec<i32> {
+/// The ports in the state LISTEN, from the text of `/proc/net/tcp` and `tcp6`.
+pub fn parse_listening_ports(tables: &str) -> Vec<i32> {
     tables
         .lines()
         .filter_map(|line| {

@@ -5,7 +5,7 @@
 
 pub mod names;
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -155,10 +155,7 @@ impl ContainerRuntime {
 
     /// The container's address in the pod's own network.
     pub async fn internal_ip(&self) -> Result<Option<String>, HostError> {
-        let mut format = String::from("{{json (index .NetworkSettings.Networks ");
-        // The template's string literals are Go's, whose quoting of these names is the same as Rust's.
-        drop(write!(format, "{:?}", self.name));
-        format.push_str(")}}");
+        let format = format!(r#"{{{{json (index .NetworkSettings.Networks "{}")}}}}"#, self.name);
         let inspect = self.docker(["container", "inspect", "--format", &format, &self.name]);
         let inspected = self.recorder.run(&inspect).await?;
         let settings: Option<EndpointSettings> = serde_json::from_str(inspected.stdout.trim()).unwrap_or_default();

@@ -125,17 +125,37 @@ pub async fn close_cut_off(tx: &mut Transaction<'_, Postgres>, pod_id: &str) -> 
     Ok(())
 }
 
-/// The rows of a pod after `after`, the oldest first; infrastructure commands where `all`.
-pub async fn of_pod(db: &PgPool, pod_id: &str, all: bool, after: DateTime<Utc>) -> Result<Vec<LogRow>, sqlx::Error> {
+/// Where in a pod's log a reader is: behind the row of this time and id.
+#[derive(Debug, Clone, Default)]
+pub struct Cursor(Option<(DateTime<Utc>, String)>);
+
+impl Cursor {
+    pub fn behind(row: &LogRow) -> Self {
+        Self(Some((row.timestamp, row.id.clone())))
+    }
+}
+
+/// Up to `limit` rows of a pod behind the cursor, the oldest first; infrastructure commands where `all`.
+pub async fn page(
+    db: &PgPool,
+    pod_id: &str,
+    all: bool,
+    cursor: &Cursor,
+    limit: i64,
+) -> Result<Vec<LogRow>, sqlx::Error> {
+    let (after, after_id) = cursor.0.as_ref().map(|(at, id)| (*at, id.as_str())).unzip();
     sqlx::query_as!(
         LogRow,
         "SELECT id, timestamp, command, container_command, stdout, stderr, exit_code, duration, label, job_id
          FROM pod_logs
-         WHERE pod_id = $1 AND ($2 OR container_command IS NOT NULL) AND timestamp >= $3
-         ORDER BY timestamp",
+         WHERE pod_id = $1 AND ($2 OR container_command IS NOT NULL)
+           AND (timestamp, id) > (coalesce($3, '-infinity'::timestamptz), coalesce($4, ''))
+         ORDER BY timestamp, id LIMIT $5",
         pod_id,
         all,
-        after
+        after,
+        after_id,
+        limit
     )
     .fetch_all(db)
     .await

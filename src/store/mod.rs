@@ -2,6 +2,7 @@
 //! over in the meantime, nothing is written and [`StoreError::Fenced`] says so.
 
 pub mod doorbells;
+pub mod health;
 pub mod jobs;
 pub mod logs;
 pub mod pods;

@@ -103,6 +103,12 @@ pub async fn list(db: &PgPool, with_destroyed: bool) -> Result<Vec<Pod>, sqlx::E
     .await
 }
 
+/// The slugs of pods, by id.
+pub async fn slugs(db: &PgPool, ids: &[String]) -> Result<Vec<(String, String)>, sqlx::Error> {
+    let rows = sqlx::query!("SELECT id, slug FROM pods WHERE id = ANY ($1)", ids).fetch_all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.slug)).collect())
+}
+
 /// Inserts a pod and its create job in one transaction, as the web app does.
 pub async fn create(
     db: &PgPool,

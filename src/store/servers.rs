@@ -81,6 +81,20 @@ pub async fn get(db: impl PgExecutor<'_>, id: &str) -> Result<Option<Server>, sq
     .await
 }
 
+/// The id of the server that a person means: by name, or by id.
+pub async fn find(db: &PgPool, server: &str) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT id FROM servers WHERE name = $1 OR id = $1 ORDER BY (name = $1) DESC LIMIT 1", server)
+        .fetch_optional(db)
+        .await
+}
+
+/// How many pods on the server are not destroyed.
+pub async fn live_pods(db: &PgPool, id: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT count(*) AS "pods!" FROM pods WHERE server_id = $1 AND destroyed_at IS NULL"#, id)
+        .fetch_one(db)
+        .await
+}
+
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Occupancy>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"SELECT s.id, s.name, s.connection, s.ssh_host, s.ssh_port, s.ssh_user, s.ssh_host_key, s.bind_address,

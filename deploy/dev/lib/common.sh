@@ -1,9 +1,12 @@
+# shellcheck shell=bash
 # What every part of the development stack needs. Sourced.
 
 # Kept between runs: the image and a fetched runsc, which make the second run quick.
 state=${PINACLE_DEV_DIR:-/var/tmp/pinacle-dev}
 repository=$(cd "${BASH_SOURCE[0]%/*}/../../.." && pwd)
-readonly state repository
+# Where packages come from that this machine's own sources don't have.
+mirror=${PINACLE_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+readonly state repository mirror
 
 say() { printf '\033[2m· %s\033[0m\n' "$*" >&2; }
 fail() {
@@ -11,33 +14,41 @@ fail() {
   exit 1
 }
 
-# wait_for SECONDS WHAT COMMAND…: until COMMAND succeeds. Bash can't be told of a socket or of a
-# process that isn't its child, so this looks, often, and not for ever.
+# For a message: the end of the log that says more.
+tail_of() { printf '%s\n' "$1:" && tail -n 5 "$1"; }
+
+# wait_for SECONDS COMMAND…: until COMMAND succeeds. Bash can't be told of a socket or of a process
+# that isn't its child, so this looks, often, and not for ever.
 wait_for() {
-  local deadline=$((SECONDS + $1)) what=$2
-  shift 2
+  local deadline=$((SECONDS + $1))
+  shift
   until "$@" >/dev/null 2>&1; do
     ((SECONDS < deadline)) || return 1
     sleep 0.1
   done
 }
 
+# A daemon must hold neither the caller's input nor the locks of `stack`, which it outlives.
+detached() { "$@" </dev/null 8>&- 9>&-; }
+
 # pid_in FILE MARK: prints the pid in FILE where that process is ours, as MARK in its command line
 # shows. A pid alone proves nothing: after a reboot it is somebody else's.
 pid_in() {
   local pid
-  [[ -s $1 ]] && read -r pid <"$1" || return 1
-  tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "$2" && printf '%s\n' "$pid"
+  [[ -s $1 ]] || return 1
+  pid=$(<"$1")
+  grep -qsaF -- "$2" "/proc/$pid/cmdline" && printf '%s\n' "$pid"
 }
 
-gone() { [[ ! -d /proc/$1 ]]; }
+# A zombie has no command line, and is gone too: only its parent has yet to hear of it.
+gone() { ! grep -qsa . "/proc/$1/cmdline"; }
 
 # end PID NAME: asks, waits, then insists.
 end() {
   kill -TERM "$1" 2>/dev/null || return 0
-  wait_for 20 "$2" gone "$1" && return
+  wait_for 20 gone "$1" && return
   kill -KILL "$1" 2>/dev/null || return 0
-  wait_for 10 "$2" gone "$1" || fail "$2 (pid $1) doesn't end, not even by SIGKILL. See /proc/$1/status."
+  wait_for 10 gone "$1" || fail "$2 (pid $1) doesn't end, not even by SIGKILL. See /proc/$1/status."
 }
 
 # Below the pods' own range (30000 to 40000) and the kernel's ephemeral ports.

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Docker with gVisor: the daemon that runs here, where it has a working runsc; else one of our own. Sourced.
 
 readonly docker_state=$state/docker
@@ -13,12 +14,25 @@ docker_up() {
     return
   fi
   export DOCKER_HOST=$own_socket
-  if ! own_dockerd >/dev/null; then start_dockerd; fi
+  ensure_dockerd
   printf 'export DOCKER_HOST=%q\n' "$DOCKER_HOST"
 }
 
+ensure_dockerd() {
+  local pid
+  if pid=$(own_dockerd); then
+    if wait_for 10 timeout 10 docker version; then return; fi
+    say "Docker runs (pid $pid) but doesn't answer; starting it again"
+    end "$pid" dockerd
+  fi
+  start_dockerd
+}
+
 start_dockerd() {
-  local runsc
+  local runsc other
+  if other=$(pgrep -x dockerd); then
+    fail "another Docker runs here (pid $other), and two would undo each other's firewall rules. Set DOCKER_HOST to its socket, or stop it."
+  fi
   mkdir -p "$docker_state"
   runsc=$(find_runsc)
   say "starting Docker with $("$runsc" --version | head -n 1)"
@@ -28,14 +42,24 @@ start_dockerd() {
   if [[ ! -e $docker_state/before ]]; then
     printf 'forward=%s\nfilter=%s\nfilter6=%s\n' "$(</proc/sys/net/ipv4/ip_forward)" "$(forward_policy iptables)" "$(forward_policy ip6tables)" >"$docker_state/before"
   fi
+  end_containerd
   rm -f "$docker_state/dockerd.pid"
   # Not systemd's cgroups, even where systemd runs: this daemon isn't a unit of it.
+  # No helper function stands between: a shell that waits for it would keep the locks of `stack`.
   setsid dockerd --config-file "$docker_state/daemon.json" --host "$own_socket" --log-level warn \
     --data-root "$docker_state/data" --exec-root "$docker_state/run" --pidfile "$docker_state/dockerd.pid" \
-    --exec-opt native.cgroupdriver=cgroupfs >"$state/log/dockerd.log" 2>&1 </dev/null 9>&- &
-  wait_for 60 Docker docker version ||
-    fail "dockerd did not answer within 60 seconds; the end of $state/log/dockerd.log says why:$(printf '\n' && tail -n 5 "$state/log/dockerd.log")"
+    --exec-opt native.cgroupdriver=cgroupfs </dev/null >"$state/log/dockerd.log" 2>&1 8>&- 9>&- &
+  wait_for 60 answers_or_ended $! && docker version >/dev/null 2>&1 ||
+    fail "dockerd ended, or did not answer within 60 seconds; see $(tail_of "$state/log/dockerd.log")"
 }
+
+# dockerd's own child, which outlives a dockerd that was killed, and keeps the next from starting.
+end_containerd() {
+  local pid
+  if pid=$(pid_in "$docker_state/run/containerd/containerd.pid" "$docker_state"); then end "$pid" containerd; fi
+}
+
+answers_or_ended() { docker version || gone "$1"; }
 
 # Once for each runsc and kernel: it takes seconds, and nothing else can change the answer.
 prove_runtime() {
@@ -51,11 +75,14 @@ docker_down() {
   [[ -e $docker_state/before ]] || return 0
   export DOCKER_HOST=$own_socket
   # A dockerd that was killed has left containers and bridges, which only a dockerd can find.
-  if ! own_dockerd >/dev/null; then start_dockerd; fi
+  ensure_dockerd
   docker ps --all --quiet | xargs --no-run-if-empty timeout 120 docker rm --force --volumes >/dev/null
   docker network prune --force >/dev/null
   docker volume ls --quiet | xargs --no-run-if-empty docker volume rm --force >/dev/null
   end "$(own_dockerd)" dockerd
+  end_containerd
+  # Mounts that it makes for itself, and keeps even when it ends in order.
+  umount "$docker_state/data" "$docker_state/run/netns/default" 2>/dev/null || true
   restore_kernel
 }
 
@@ -80,7 +107,7 @@ drop_chains() {
   "$tool-save" -t "$table" 2>/dev/null | awk -v table="$table" -v policy="$policy" '
     /^:DOCKER/             { chain = substr($1, 2); flush = flush "-F " chain "\n"; drop = drop "-X " chain "\n" }
     /^-A DOCKER/           { next }
-    /^-A .*(DOCKER|docker0|172\.17\.)/ { sub(/^-A/, "-D"); rules = rules $0 "\n" }
+    /^-A .*(DOCKER|docker0)/ { sub(/^-A/, "-D"); rules = rules $0 "\n" }
     END {
       if (!flush && !rules) exit
       print "*" table

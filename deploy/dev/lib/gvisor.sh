@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Which runsc to use. Sourced.
 #
 # Debian 13's is used on Debian 12 too: Debian 12's has only the slow platform, ptrace. It is a static
@@ -11,6 +12,10 @@ runsc_has_systrap() { [[ -x $1 ]] && [[ $("$1" flags 2>&1) == *systrap* ]]; }
 find_runsc() {
   local here fetched=$state/runsc/usr/bin/runsc
   here=$(command -v runsc || true)
+  if [[ -z $here ]] && package_is_recent; then
+    apt_install runsc
+    here=$(command -v runsc)
+  fi
   if runsc_has_systrap "$here"; then
     printf '%s\n' "$here"
   elif runsc_has_systrap "$fetched" || fetch_runsc >"$state/log/runsc.log" 2>&1; then
@@ -22,21 +27,25 @@ find_runsc() {
   fi
 }
 
-fetch_runsc() (
-  set -e
-  apt=$state/apt
+# The first release with systrap that a Debian has had.
+package_is_recent() {
+  local version
+  version=$(apt-cache policy runsc | awk '$1 == "Candidate:" { print $2 }')
+  dpkg --compare-versions "$version" ge 0.0~20240101
+}
+
+fetch_runsc() {
+  local apt=$state/apt
   rm -rf "$apt" "$state/runsc"
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
   printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$mirror" "$runsc_suite" >"$apt/sources.list"
   printf '%s "%s";\n' >"$apt/apt.conf" \
     Dir::Etc::SourceList "$apt/sources.list" Dir::Etc::SourceParts /dev/null \
-    Dir::State::Lists "$apt/lists" Dir::Cache "$apt/cache" \
-    Dir::Etc::Preferences /dev/null Dir::Etc::PreferencesParts /dev/null APT::Sandbox::User root
-  export APT_CONFIG=$apt/apt.conf
-  apt-get update
-  cd "$apt"
-  apt-get download runsc
-  dpkg -x runsc_*.deb "$state/runsc"
-  rm -rf "$apt"
-  runsc_has_systrap "$state/runsc/usr/bin/runsc"
-)
+    Dir::Etc::Preferences /dev/null Dir::Etc::PreferencesParts /dev/null \
+    Dir::State::Lists "$apt/lists" Dir::Cache "$apt/cache" APT::Sandbox::User root
+  # The caller asks whether this succeeds, and then bash ignores `set -e`.
+  APT_CONFIG=$apt/apt.conf apt-get update &&
+    (cd "$apt" && APT_CONFIG=$apt/apt.conf apt-get download runsc && dpkg -x runsc_*.deb "$state/runsc") &&
+    rm -rf "$apt" &&
+    runsc_has_systrap "$state/runsc/usr/bin/runsc"
+}

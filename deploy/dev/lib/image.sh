@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The base image, built again only when what it is made of has changed. Sourced.
 
 readonly stock_image=debian:trixie-slim
@@ -9,26 +10,26 @@ image_up() {
   source=$(cd "$repository" && tar --create --sort=name --mtime=@0 --owner=0 --group=0 docker | sha256sum | cut -c 1-32)
   [[ $(docker image inspect --format '{{index .Config.Labels "pinacle.source"}}' "$base_image" 2>/dev/null) != "$source" ]] || return 0
 
-  docker image inspect "$stock_image" >/dev/null 2>&1 || stock_image
+  if ! docker image inspect "$stock_image" >/dev/null 2>&1; then get_stock_image; fi
   say "building $base_image"
   # The classic builder is in every Docker, and this Dockerfile asks for no more. The host's network
   # is the one that certainly reaches Debian's packages.
   DOCKER_BUILDKIT=0 timeout 1200 docker build --network host --label "pinacle.source=$source" \
     --file "$repository/docker/Dockerfile.base" --tag "$base_image" "$repository" >"$state/log/image.log" 2>&1 </dev/null ||
-    fail "$base_image could not be built; the end of $state/log/image.log says why:$(printf '\n' && tail -n 5 "$state/log/image.log")"
+    fail "$base_image could not be built; see $(tail_of "$state/log/image.log")"
   docker image prune --force --filter label=pinacle.source >/dev/null
 }
 
 # Pulled; or, where no registry is reached, made from the packages it consists of.
-stock_image() {
+get_stock_image() {
   if timeout 300 docker pull --quiet "$stock_image" >"$state/log/pull.log" 2>&1; then return; fi
   say "making $stock_image from Debian's packages, because it can't be pulled ($state/log/pull.log)"
-  local tarball=$state/stock.tar proxy= options=()
+  local proxy='' options=()
   eval "$(apt-config shell proxy Acquire::http::Proxy)"
   if [[ -n $proxy ]]; then options+=("--aptopt=Acquire::http::Proxy \"$proxy\""); fi
-  timeout 900 mmdebstrap --quiet --variant=minbase "${options[@]}" "$stock_suite" "$tarball" \
-    "deb $mirror $stock_suite main" >"$state/log/stock.log" 2>&1 </dev/null ||
-    fail "$stock_image can neither be pulled nor made; see $state/log/pull.log and $state/log/stock.log."
-  docker import "$tarball" "$stock_image" >/dev/null
-  rm -f "$tarball"
+  timeout 900 mmdebstrap --quiet --variant=minbase "${options[@]}" "$stock_suite" - \
+    "deb $mirror $stock_suite main" 2>"$state/log/stock.log" </dev/null | docker import - "$stock_image" >/dev/null || {
+    docker image rm "$stock_image" >/dev/null 2>&1 || true
+    fail "$stock_image can neither be pulled nor made; see $state/log/pull.log and $(tail_of "$state/log/stock.log")"
+  }
 }

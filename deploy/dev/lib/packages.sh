@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Installs what the stack needs from Debian's packages, and starts none of it. Sourced.
 
 # A program that shows the package is there, and the package. An installation of another origin
@@ -41,7 +42,7 @@ apt_install() {
       apt-cache show docker-cli >/dev/null 2>&1 || set -- "${@/#docker-cli/docker.io}"
       DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
     } >"$state/log/apt.log" 2>&1 </dev/null ||
-      fail "apt-get could not install $*; the end of $state/log/apt.log says why:$(printf '\n' && tail -n 5 "$state/log/apt.log")"
+      fail "apt-get could not install $*; see $(tail_of "$state/log/apt.log")"
     local package
     for package; do leave_off "$package"; done
   )

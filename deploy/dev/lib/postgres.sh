@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A private PostgreSQL, new at each start. Sourced.
 
 postgres_bin() {
@@ -7,7 +8,7 @@ postgres_bin() {
 }
 
 # PostgreSQL refuses to run as root, and complains where it can't enter the caller's directory.
-as_postgres() { (cd / && runuser -u postgres -- "$@" </dev/null 9>&-); }
+as_postgres() { (cd / && detached runuser -u postgres -- "$@"); }
 
 postgres_is_up() { [[ -d $state/postgres/data ]] && as_postgres "$(postgres_bin)/pg_ctl" status -D "$state/postgres/data" >/dev/null; }
 
@@ -31,7 +32,7 @@ postgres_up() {
   install -o postgres -m 0600 <(printf '%s\n' "$password") "$state/postgres/password"
   as_postgres "$bin/initdb" --no-sync --pgdata "$state/postgres/data" --username pinacle --auth scram-sha-256 \
     --pwfile "$state/postgres/password" --encoding UTF8 --locale C.UTF-8 >"$state/log/initdb.log" 2>&1 ||
-    fail "initdb failed; see $state/log/initdb.log."
+    fail "initdb failed; see $(tail_of "$state/log/initdb.log")"
   cat >>"$state/postgres/data/postgresql.conf" <<END
 listen_addresses = '127.0.0.1'
 port = $port
@@ -39,15 +40,17 @@ unix_socket_directories = '$state/postgres'
 max_connections = 200
 END
   as_postgres "$bin/pg_ctl" start --wait --timeout 60 -D "$state/postgres/data" -l "$state/postgres/log" >/dev/null ||
-    fail "PostgreSQL did not start within 60 seconds; see $state/postgres/log."
+    fail "PostgreSQL did not start within 60 seconds; see $(tail_of "$state/postgres/log")"
   PGPASSWORD=$password "$bin/createdb" -h 127.0.0.1 -p "$port" -U pinacle pinacle
+  # Twice, so that a later `up` in a shell that has these settings knows the URL for its own.
   printf 'export DATABASE_URL=%q\n' "postgres://pinacle:$password@127.0.0.1:$port/pinacle"
+  printf 'export PINACLE_DEV_DATABASE_URL=$DATABASE_URL\n'
 }
 
 postgres_down() {
   if postgres_is_up; then
     as_postgres "$(postgres_bin)/pg_ctl" stop --wait --timeout 60 --mode fast -D "$state/postgres/data" >/dev/null ||
-      fail "PostgreSQL did not stop within 60 seconds; see $state/postgres/log."
+      fail "PostgreSQL did not stop within 60 seconds; see $(tail_of "$state/postgres/log")"
   fi
   rm -rf "$state/postgres"
 }

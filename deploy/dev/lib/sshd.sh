@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A private sshd on loopback: the pod host, as the worker sees one. Sourced.
 
 readonly ssh_state=$state/ssh
@@ -23,7 +24,7 @@ sshd_up() {
 start_sshd() {
   local port=$1 key pam=no
   say "starting sshd on port $port"
-  mkdir -p -m 0700 "$ssh_state"
+  install -d -m 0700 "$ssh_state"
   for key in host_key client_key; do
     [[ -s $ssh_state/$key ]] || ssh-keygen -q -t ed25519 -N '' -C "pinacle-dev $key" -f "$ssh_state/$key"
   done
@@ -51,10 +52,10 @@ END
     touch "$ssh_state/made-run-sshd"
   fi
   rm -f "$ssh_state/sshd.pid"
-  "$(command -v sshd)" -f "$ssh_state/sshd_config" -E "$state/log/sshd.log" </dev/null 9>&- ||
-    fail "sshd refused its settings; see $state/log/sshd.log."
-  wait_for 20 sshd own_sshd || fail "sshd did not start within 20 seconds; see $state/log/sshd.log."
-  ssh_probe "$port" || fail "sshd runs on port $port but takes no login as root with a key; see $state/log/sshd.log."
+  detached "$(command -v sshd)" -f "$ssh_state/sshd_config" -E "$state/log/sshd.log" ||
+    fail "sshd refused its settings; see $(tail_of "$state/log/sshd.log")"
+  wait_for 20 own_sshd || fail "sshd did not start within 20 seconds; see $(tail_of "$state/log/sshd.log")"
+  ssh_probe "$port" || fail "sshd on port $port doesn't let root in with a key; see $(tail_of "$state/log/sshd.log")"
 }
 
 ssh_probe() {
@@ -66,7 +67,8 @@ sshd_down() {
   local pid
   if pid=$(own_sshd); then end "$pid" sshd; fi
   # A connection outlives the listener, and a command may outlive its connection.
-  for pid in $(grep -lszF -- "$ssh_mark" /proc/[0-9]*/environ | cut -d / -f 3); do end "$pid" "a command left over from SSH"; done
+  grep -lszxF -- "$ssh_mark" /proc/[0-9]*/environ | cut -d / -f 3 |
+    while read -r pid; do end "$pid" "a command left over from SSH"; done || true
   if [[ -e $ssh_state/made-run-sshd ]]; then rmdir /run/sshd 2>/dev/null || true; fi
   rm -f "$ssh_state/sshd.pid" "$ssh_state/made-run-sshd"
 }

@@ -35,8 +35,8 @@ pub(super) struct Values {
 }
 
 impl Known {
-    pub(super) fn new(secrets: impl IntoIterator<Item = String>) -> Self {
-        let mut patterns: Vec<String> = secrets.into_iter().flat_map(|s| spellings(&s)).collect();
+    pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut patterns: Vec<String> = secrets.into_iter().flat_map(spellings).collect();
         // Shorter ones first, as `Values::new` needs it.
         patterns.sort_unstable_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
         patterns.dedup();
@@ -176,7 +176,7 @@ mod tests {
 
     /// How many bytes are undecided after each byte of the text.
     fn undecided(secrets: &[&str], text: &str) -> Vec<usize> {
-        let known = Known::new(secrets.iter().map(|&secret| secret.to_owned()));
+        let known = Known::new(secrets.iter().copied());
         let mut scan = Scan::new(Arc::new(known));
         let read = |(at, byte): (usize, &u8)| {
             scan.feed(&[*byte], at, &mut Vec::new());

@@ -29,9 +29,10 @@ const INSTALLED: &str = include_str!("scripts/installed.sh");
 const PROCESS: &str = include_str!("scripts/process.sh");
 const HEALTHY: &str = include_str!("scripts/healthy.sh");
 
-/// One of our own scripts, with its arguments.
+/// One of our own scripts, with its arguments. Its comments are for who reads the script, not the log.
 fn script<const N: usize>(text: &str, args: [&str; N]) -> Command {
-    Command::new("sh").args(["-c", text, "sh"]).args(args)
+    let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    Command::new("sh").args(["-c", &code.join("\n"), "sh"]).args(args)
 }
 
 async fn run(pod: &PodAtWork, command: Command) -> Result<Finished, StepError> {

@@ -1,0 +1,45 @@
+# What one does with this repository. The stack is started for the time of a command, and what it needs is
+# installed from Debian's packages; `make stack-up` starts it to stay. All but `lint` need root.
+
+stack := deploy/dev/stack
+scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare .ci/run
+
+.PHONY: demo test bench image lint lint-scripts prepare prepare-check stack-up stack-down
+
+# A pod's life, from the web app's insert to its end.
+demo:
+	cargo build --locked
+	$(stack) run deploy/dev/demo
+
+# Everything, on real PostgreSQL, sshd, Docker, gVisor and nginx.
+test:
+	$(stack) run cargo test --locked
+
+# A create by the worker beside the same docker commands in a shell script.
+bench:
+	$(stack) run cargo bench --locked
+
+# The pods' base image, pinacledev/pinacle-base.
+image:
+	$(stack) image
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+lint-scripts:
+	shellcheck -x $(scripts)
+	shellcheck -s sh docker/services/*/run docker/services/*/finish
+
+# .sqlx: what the compiler knows of the queries.
+prepare:
+	$(stack) run deploy/dev/prepare
+
+prepare-check:
+	$(stack) run deploy/dev/prepare --check
+
+stack-up:
+	$(stack) up
+
+stack-down:
+	$(stack) down

@@ -1,0 +1,151 @@
+//! `check`: says whether the settings, the database and every server are fit, and what to do about each that is not.
+
+mod database;
+mod docker;
+mod proof;
+mod server;
+
+use std::process::ExitCode;
+
+use futures::future::join_all;
+use serde::Serialize;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    FAILED, connect, output,
+    terminal::{BOLD, DIM, GREEN, RED, RESET},
+};
+use crate::{host::HostDirectory, settings::Settings};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Fit,
+    Unfit,
+    /// Worth knowing; nothing depends on it.
+    Info,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    verdict: Verdict,
+    what: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+/// What was found of one thing: the settings, the database, or a server.
+#[derive(Debug, Serialize)]
+struct Section {
+    subject: String,
+    findings: Vec<Finding>,
+}
+
+impl Section {
+    fn new(subject: impl Into<String>) -> Self {
+        Self { subject: subject.into(), findings: Vec::new() }
+    }
+
+    fn fit(&mut self, what: impl Into<String>) {
+        self.findings.push(Finding { verdict: Verdict::Fit, what: what.into(), advice: None });
+    }
+
+    fn info(&mut self, what: impl Into<String>) {
+        self.findings.push(Finding { verdict: Verdict::Info, what: what.into(), advice: None });
+    }
+
+    fn unfit(&mut self, what: impl Into<String>, advice: impl Into<String>) {
+        self.findings.push(Finding { verdict: Verdict::Unfit, what: what.into(), advice: Some(advice.into()) });
+    }
+
+    /// What is wrong, where its sentence says already what to do.
+    fn wrong(&mut self, what: impl Into<String>) {
+        self.findings.push(Finding { verdict: Verdict::Unfit, what: what.into(), advice: None });
+    }
+
+    fn is_fit(&self) -> bool {
+        self.findings.iter().all(|finding| finding.verdict != Verdict::Unfit)
+    }
+
+    fn print(&self) -> Result<(), output::OutputError> {
+        let mut text = format!("{BOLD}{}{RESET}", self.subject);
+        for Finding { verdict, what, advice } in &self.findings {
+            let (style, sign) = match verdict {
+                Verdict::Fit => (GREEN, "✔"),
+                Verdict::Unfit => (RED, "✘"),
+                Verdict::Info => (DIM, "•"),
+            };
+            text.extend(["\n  ", style, sign, RESET, " ", what]);
+            text.extend(advice.iter().flat_map(|advice| ["\n    → ", advice]));
+        }
+        output::line(text)
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    fit: bool,
+    sections: Vec<Section>,
+}
+
+impl Report {
+    /// People see each section as it comes.
+    fn add(&mut self, section: Section, settings: &Settings) -> Result<(), output::OutputError> {
+        if !settings.json {
+            section.print()?;
+        }
+        self.fit &= section.is_fit();
+        self.sections.push(section);
+        Ok(())
+    }
+}
+
+pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let mut report = Report { fit: true, sections: Vec::new() };
+    let (section, db) = check_settings(settings);
+    report.add(section, settings)?;
+    let mut servers = Vec::new();
+    if let Some(db) = db {
+        let (section, found) = database::check(settings, &db).await;
+        report.add(section, settings)?;
+        servers = found;
+    }
+
+    // What is under way on a server ends, and is cleared away.
+    let cancel = CancellationToken::new();
+    let on_interrupt = cancel.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            on_interrupt.cancel();
+        }
+    });
+    let hosts = HostDirectory::new(settings.private_key().unwrap_or_default());
+    let checks = servers.iter().map(|server| server::check(server, &hosts, &cancel));
+    let sections = join_all(checks).await;
+    // What was cut short says nothing of the servers.
+    anyhow::ensure!(!cancel.is_cancelled(), "interrupted before the servers were checked");
+    for section in sections {
+        report.add(section, settings)?;
+    }
+    if settings.json {
+        output::json(&report)?;
+    }
+    Ok(if report.fit { ExitCode::SUCCESS } else { FAILED.into() })
+}
+
+fn check_settings(settings: &Settings) -> (Section, Option<PgPool>) {
+    let mut section = Section::new("Settings");
+    let db = connect(settings);
+    match &db {
+        Ok(_) => section.fit("DATABASE_URL is set"),
+        Err(error) => section.wrong(error.to_string()),
+    }
+    match settings.private_key() {
+        Ok(Some(_)) => section.fit("the SSH private key can be read"),
+        Ok(None) => section.info("there is no SSH private key (SSH_PRIVATE_KEY): enough for local servers only"),
+        Err(error) => section.wrong(error.to_string()),
+    }
+    (section, db.ok())
+}

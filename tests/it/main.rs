@@ -1,0 +1,14 @@
+//! The integration tests: the real binary against real PostgreSQL, sshd, Docker, gVisor and nginx.
+//!
+//! `make test` starts what they need and says where it is in the environment (deploy/dev/stack).
+
+mod commands;
+mod crash;
+mod crowd;
+mod http;
+mod pods;
+mod queue;
+mod refusals;
+mod schedule;
+mod schema;
+mod support;

@@ -1,0 +1,51 @@
+//! The queue: what a committed row in `pod_jobs` promises.
+
+mod cancel;
+mod claim;
+mod destroy;
+mod doorbells;
+mod enqueue;
+mod events;
+mod fence;
+mod line;
+mod requeue;
+mod rescue;
+
+use std::time::Duration;
+
+use pinacle_worker::store::jobs::{self, Claimed};
+use serde_json::json;
+
+use crate::support::TestDb;
+
+const DEADLINE: Duration = Duration::from_secs(1800);
+const HOUR: Duration = Duration::from_secs(3600);
+/// As long as a worker that was told so by `silence` has not been heard of.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// A pod with nothing in its config.
+async fn pod(db: &TestDb, slug: &str) -> String {
+    db.pod(slug, &json!({})).await
+}
+
+/// Claims the pod's next job, as a worker does when a doorbell rings.
+async fn claim(db: &TestDb, pod: &str, worker: &str) -> Option<Claimed> {
+    jobs::claim(&db.pool, pod, worker, "no doorbell", DEADLINE).await.unwrap()
+}
+
+/// The workers that run something have not been heard of for longer than [`SILENCE`].
+async fn silence_all(db: &TestDb) {
+    db.execute("UPDATE pod_jobs SET heartbeat_at = now() - interval '20 seconds' WHERE status = 'running'").await;
+}
+
+async fn status(db: &TestDb, job: &str) -> String {
+    db.text(&format!("SELECT status FROM pod_jobs WHERE id = '{job}'")).await
+}
+
+async fn last_error(db: &TestDb, job: &str) -> String {
+    db.text(&format!("SELECT last_error FROM pod_jobs WHERE id = '{job}'")).await
+}
+
+/// True once a transaction waits for another's pod line.
+const SOMEBODY_WAITS: &str = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted)";

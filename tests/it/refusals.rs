@@ -1,0 +1,63 @@
+//! Bad input of every kind, through the real worker: a sentence that says what happened, to what, and what to do, and
+//! nothing that is half made.
+
+mod config;
+mod hosts;
+mod placement;
+mod unfit;
+
+use serde_json::{Value, json};
+
+use crate::support::TestDb;
+
+/// That the sentence holds all of these.
+fn assert_says(sentence: &str, words: &[&str]) {
+    for word in words {
+        assert!(sentence.contains(word), "{word:?} in {sentence:?}");
+    }
+}
+
+/// That the pod has failed for this reason, and holds nothing.
+async fn assert_failed_and_bare(db: &TestDb, pod: &str, error: &str) {
+    let row = db.text(&format!(
+        "SELECT (status, server_id, proxy_port, container_id, internal_ip, public_url, cpu_cores) FROM pods WHERE id = '{pod}'"
+    )).await;
+    assert_eq!(row, "(failed,,,,,,)", "{error}");
+    assert_eq!(db.text(&format!("SELECT last_error FROM pods WHERE id = '{pod}'")).await, error);
+}
+
+/// Creates a pod that cannot be, and returns its id and why.
+async fn refused(db: &TestDb, slug: &str, config: &Value) -> (String, String) {
+    let pod = db.pod(slug, config).await;
+    let error = db.refused(&pod, "create").await;
+    assert_failed_and_bare(db, &pod, &error).await;
+    (pod, error)
+}
+
+/// The same, where one attempt is enough to know.
+async fn refused_at_once(db: &TestDb, slug: &str) -> (String, String) {
+    let pod = db.pod(slug, &json!({})).await;
+    let job = db
+        .text(&format!(
+            "WITH job AS (INSERT INTO pod_jobs (pod_id, kind, max_attempts) VALUES ('{pod}', 'create', 1) RETURNING id)
+             SELECT id FROM job"
+        ))
+        .await;
+    let end = db.end_of(&job).await;
+    assert_eq!((end.status.as_str(), end.attempt), ("failed", 1), "{}", end.last_error);
+    assert_failed_and_bare(db, &pod, &end.last_error).await;
+    (pod, end.last_error)
+}
+
+/// The machine itself as a server, for what never gets as far as a host.
+async fn add_local_server(db: &TestDb) {
+    db.execute("INSERT INTO servers (name, connection, cpu_cores, memory_mb, disk_gb) VALUES ('here', 'local', 64, 65536, 1000)").await;
+}
+
+/// Runs a failed pod's last failed job again, which must succeed now.
+async fn requeue(db: &TestDb, pod: &str) {
+    let job = db.text(&format!("SELECT requeue_pod('{pod}')")).await;
+    let end = db.end_of(&job).await;
+    assert_eq!(end.status, "succeeded", "{}", end.last_error);
+    assert_eq!(db.text(&format!("SELECT (status, last_error) FROM pods WHERE id = '{pod}'")).await, "(running,)");
+}

@@ -1,0 +1,93 @@
+//! Pods for which there is no place.
+
+use serde_json::json;
+
+use super::{assert_failed_and_bare, assert_says, refused, requeue};
+use crate::support::{PodHost, TestDb, Worker};
+
+async fn add_server(db: &TestDb, name: &str, status: &str, memory_mb: i32) {
+    db.execute(&format!(
+        "INSERT INTO servers (name, connection, status, cpu_cores, memory_mb, disk_gb)
+         VALUES ('{name}', 'local', '{status}', 64, {memory_mb}, 1000)"
+    ))
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_server_that_takes_pods_nothing_is_made() {
+    let db = TestDb::new().await;
+    let _worker = Worker::start(&db).await;
+    let expected = ["no server is online", "servers add", "servers resume"];
+    assert_says(&refused(&db, "a", &json!({})).await.1, &expected);
+    add_server(&db, "leaving", "draining", 65536).await;
+    add_server(&db, "broken", "offline", 65536).await;
+    assert_says(&refused(&db, "b", &json!({})).await.1, &expected);
+}
+
+#[tokio::test]
+async fn without_room_nothing_is_made() {
+    let db = TestDb::new().await;
+    let _worker = Worker::start(&db).await;
+    add_server(&db, "small", "online", 512).await;
+    add_server(&db, "roomy", "draining", 65536).await;
+    let (_, error) = refused(&db, "a", &json!({ "tier": "dev.medium" })).await;
+    assert_says(&error, &["no online server has room", "dev.medium (1 CPU, 2048 MB of memory, 20 GB of disk)", "smaller tier", "add a server"]);
+}
+
+/// What other pods have reserved is not there twice, and what destroyed ones had is.
+#[tokio::test]
+async fn what_others_have_reserved_is_not_given_twice() {
+    let db = TestDb::new().await;
+    let _worker = Worker::start(&db).await;
+    add_server(&db, "small", "online", 1500).await;
+    let neighbour = db.pod("neighbour", &json!({})).await;
+    db.execute(&format!("UPDATE pods SET server_id = (SELECT id FROM servers), memory_mb = 1024, proxy_port = 30000 WHERE id = '{neighbour}'")).await;
+    let (_, error) = refused(&db, "a", &json!({})).await;
+    assert_says(&error, &["no online server has room", "dev.small (0.5 CPU, 1024 MB of memory, 10 GB of disk)"]);
+}
+
+/// The app may choose the server itself; one that takes no new pods says so.
+#[tokio::test]
+async fn a_chosen_server_that_is_draining_takes_no_new_pod() {
+    let host = PodHost::turn().await;
+    let db = TestDb::new().await;
+    let server = host.add_to(&db).await;
+    db.execute("UPDATE servers SET status = 'draining'").await;
+    let _worker = Worker::start(&db).await;
+    let pod = db.pod("a", &json!({})).await;
+    db.execute(&format!("UPDATE pods SET server_id = '{server}'")).await;
+    let error = db.refused(&pod, "create").await;
+    assert_says(&error, &["server host is draining", "takes no new pods", "servers resume host"]);
+    assert_failed_and_bare(&db, &pod, &error).await;
+    host.assert_as_before();
+
+    db.execute("UPDATE servers SET status = 'online'").await;
+    requeue(&db, &pod).await;
+    // Those that are there already go on.
+    db.execute("UPDATE servers SET status = 'draining'").await;
+    db.done(&pod, "restart").await;
+    db.done(&pod, "destroy").await;
+    host.assert_as_before();
+}
+
+#[tokio::test]
+async fn a_full_port_range_is_said() {
+    let host = PodHost::turn().await;
+    let db = TestDb::new().await;
+    let server = host.add_to(&db).await;
+    db.execute(&format!(
+        "INSERT INTO pods (id, name, slug, server_id, proxy_port)
+         SELECT 'filler_' || port, 'filler', 'filler-' || port, '{server}', port FROM generate_series(30000, 40000) AS port"
+    ))
+    .await;
+    let _worker = Worker::start(&db).await;
+    let (pod, error) = refused(&db, "a", &json!({})).await;
+    assert_says(&error, &["no port is free on server host", "30000 to 40000", "Destroy pods, or add a server"]);
+    host.assert_as_before();
+
+    db.execute("DELETE FROM pods WHERE id = 'filler_34567'").await;
+    requeue(&db, &pod).await;
+    assert_eq!(db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await, "34567");
+    db.done(&pod, "destroy").await;
+    host.assert_as_before();
+}

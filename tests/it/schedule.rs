@@ -1,0 +1,124 @@
+//! The schedule: the log cleanup, and that a tick is done once.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::{DateTime, Utc};
+use pinacle_worker::{schedule::cleanup::Cleanup, store::schedule::claim_tick};
+use tokio::task::JoinSet;
+
+use crate::support::{TestDb, Worker, eventually};
+
+/// `count` rows of a pod's log, all of this age.
+async fn rows(db: &TestDb, pod: &str, count: u32, age: &str) {
+    db.execute(&format!(
+        "INSERT INTO pod_logs (pod_id, command, created_at)
+         SELECT '{pod}', 'true', now() - interval '{age}' FROM generate_series(1, {count})"
+    ))
+    .await;
+}
+
+async fn left(db: &TestDb) -> Vec<String> {
+    db.texts("SELECT concat_ws(' ', pod_id, count(*)) FROM pod_logs GROUP BY pod_id ORDER BY pod_id").await
+}
+
+#[tokio::test]
+async fn rows_older_than_five_days_go_in_batches_and_younger_ones_stay() {
+    let db = TestDb::new().await;
+    db.execute("CREATE TABLE deletions (transaction xid8, count int)").await;
+    sqlx::raw_sql(
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN INSERT INTO deletions SELECT pg_current_xact_id(), count(*) FROM gone; RETURN NULL; END $$;
+         CREATE TRIGGER note AFTER DELETE ON pod_logs REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION note();",
+    )
+    .execute(&db.pool)
+    .await
+    .unwrap();
+    rows(&db, "ancient", 1200, "1 year").await;
+    rows(&db, "old", 1200, "5 days 1 minute").await;
+    rows(&db, "young", 300, "4 days 23 hours").await;
+    rows(&db, "new", 300, "0").await;
+    // What counts is when the row was written, not when its command began.
+    db.execute("UPDATE pod_logs SET timestamp = now() - interval '1 year' WHERE pod_id = 'new'").await;
+
+    let _worker = Worker::start(&db).await;
+    db.until("SELECT NOT EXISTS (SELECT FROM pod_logs WHERE pod_id IN ('ancient', 'old'))").await;
+
+    assert_eq!(left(&db).await, ["new 300", "young 300"]);
+    let batches = db.text("SELECT (sum(count), max(count) <= 500, count(DISTINCT transaction) >= 5) FROM deletions WHERE count > 0").await;
+    assert_eq!(batches, "(2400,t,t)");
+}
+
+#[tokio::test]
+async fn age_and_interval_are_settings() {
+    let db = TestDb::new().await;
+    rows(&db, "old", 3, "25 hours").await;
+    rows(&db, "young", 3, "23 hours").await;
+    let _worker = Worker::start_with(&db, &[("LOG_RETENTION_DAYS", "1"), ("LOG_CLEANUP_INTERVAL", "1")]).await;
+    // The first is shortly after the start, the others are ticks.
+    for _ in 0..3 {
+        db.until("SELECT NOT EXISTS (SELECT FROM pod_logs WHERE pod_id = 'old')").await;
+        assert_eq!(left(&db).await, ["young 3"]);
+        rows(&db, "old", 3, "25 hours").await;
+    }
+    assert_ne!(db.text("SELECT count(*) FROM schedule_ticks").await, "0");
+}
+
+#[tokio::test]
+async fn a_tick_is_taken_once() {
+    let db = TestDb::new().await;
+    for second in 0..20 {
+        let at = DateTime::<Utc>::from_timestamp(1_800_000_000 + second, 0).unwrap();
+        let mut takers = JoinSet::new();
+        for _ in 0..8 {
+            let pool = db.pool.clone();
+            takers.spawn(async move { claim_tick(&pool, "log-cleanup", at).await.unwrap() });
+        }
+        assert_eq!(takers.join_all().await.into_iter().filter(|taken| *taken).count(), 1);
+        assert!(claim_tick(&db.pool, "another task", at).await.unwrap());
+        assert!(!claim_tick(&db.pool, "log-cleanup", at).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn two_workers_do_a_ticks_work_once() {
+    let db = TestDb::new().await;
+    let settings = [("LOG_CLEANUP_INTERVAL", "1")];
+    let workers = tokio::join!(Worker::start_with(&db, &settings), Worker::start_with(&db, &settings));
+    let workers = [workers.0, workers.1];
+    let runs = |worker: &Worker| worker.log().matches("The log cleanup deleted").count();
+    eventually("some cleanups by both", async || workers.iter().all(|worker| runs(worker) >= 2).then_some(())).await;
+    db.until("SELECT count(*) >= 5 FROM schedule_ticks").await;
+
+    // Both followed all ticks, so at a moment between two of them: a run a tick, and each worker's first.
+    let runs = runs(&workers[0]) + runs(&workers[1]);
+    let ticks: usize = db.text("SELECT count(*) FROM schedule_ticks").await.parse().unwrap();
+    assert!(runs <= ticks + workers.len(), "{runs} runs for {ticks} ticks");
+    let seconds: BTreeSet<String> = db.texts("SELECT extract(epoch FROM tick_at) FROM schedule_ticks").await.into_iter().collect();
+    assert_eq!(seconds.len(), ticks);
+}
+
+#[tokio::test]
+async fn a_row_that_somebody_holds_does_not_stop_the_others_from_going() {
+    let db = TestDb::new().await;
+    rows(&db, "held", 1, "30 days").await;
+    rows(&db, "old", 1200, "6 days").await;
+    let mut holder = db.pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM pod_logs WHERE pod_id = 'held' FOR UPDATE").execute(&mut *holder).await.unwrap();
+    let cleanup = Cleanup { interval: Duration::from_secs(3600), retention_days: 5 };
+
+    assert_eq!(cleanup.run(&db.pool).await.unwrap(), 1200);
+
+    assert_eq!(left(&db).await, ["held 1"]);
+    holder.rollback().await.unwrap();
+    assert_eq!(cleanup.run(&db.pool).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn two_cleanups_at_once_share_the_work() {
+    let db = TestDb::new().await;
+    rows(&db, "old", 3000, "6 days").await;
+    let cleanup = Cleanup { interval: Duration::from_secs(3600), retention_days: 5 };
+    let (one, other) = tokio::join!(cleanup.run(&db.pool), cleanup.run(&db.pool));
+    assert_eq!(one.unwrap() + other.unwrap(), 3000);
+    assert_eq!(left(&db).await, Vec::<String>::new());
+}

@@ -1,0 +1,32 @@
+//! What the tests stand on: a database of its own for each, the pod host, and workers as real processes.
+
+pub mod database;
+pub mod host;
+pub mod worker;
+
+pub use database::TestDb;
+pub use host::PodHost;
+pub use worker::Worker;
+
+use std::time::Duration;
+
+/// Ends a hang; no test is judged by it.
+pub const HANG: Duration = Duration::from_secs(180);
+
+/// A setting of the development stack.
+pub fn env(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests by `make test`"))
+}
+
+/// Waits until `look` gives something.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let wait = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(HANG, wait).await.unwrap_or_else(|_| panic!("{what} did not come about"))
+}

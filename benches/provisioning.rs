@@ -3,8 +3,10 @@
 //! Two ratios and no absolute claim: each round creates a pod by the worker and then runs the same docker commands by a
 //! shell script on the same machine, one after another, so both see the same noise.
 
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on shall panic")]
+
 #[path = "../tests/it/support/mod.rs"]
-#[expect(dead_code, reason = "shared with the tests, which use more of it")]
+#[expect(dead_code, clippy::print_stderr, reason = "shared with the tests, which use more of it")]
 mod support;
 
 use std::time::Instant;

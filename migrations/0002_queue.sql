@@ -135,27 +135,32 @@ BEGIN
     RETURN job_id;
 END $$;
 
--- True where the job is cancelled or told to stop, false where it had already finished.
+-- True where the job is cancelled or told to stop, false where it had already finished. A queued job has done nothing
+-- yet and is cancelled at once. One that runs, or waits for its next attempt, has: a worker stops it and cleans up.
 CREATE FUNCTION cancel_pod_job(job_id text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE
-    found_status text;
+    job public.pod_jobs;
 BEGIN
-    SELECT j.status INTO found_status FROM public.pod_jobs j WHERE j.id = job_id FOR UPDATE;
-    IF found_status IS NULL THEN
+    SELECT * INTO job FROM public.pod_jobs j WHERE j.id = job_id FOR UPDATE;
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'There is no job "%".', job_id USING ERRCODE = 'no_data_found';
-    ELSIF found_status IN ('queued', 'retrying') THEN
+    ELSIF job.status = 'queued' THEN
         UPDATE public.pod_jobs j
-        SET status = 'cancelled', finished_at = now(), last_error = 'Cancelled on request before it ran on.'
+        SET status = 'cancelled', finished_at = now(), last_error = 'Cancelled on request before it ran.'
         WHERE j.id = job_id;
         RETURN true;
-    ELSIF found_status = 'running' THEN
+    ELSIF job.status IN ('running', 'retrying') THEN
         UPDATE public.pod_jobs j
         SET cancel_requested_at = coalesce(j.cancel_requested_at, now()),
-            cancel_reason = coalesce(j.cancel_reason, 'Cancelled on request.')
+            cancel_reason = coalesce(j.cancel_reason, 'Cancelled on request.'),
+            run_at = CASE WHEN j.status = 'retrying' THEN least(j.run_at, now()) ELSE j.run_at END
         WHERE j.id = job_id;
         PERFORM pg_notify('pod_job_cancels', job_id);
+        IF job.status = 'retrying' THEN
+            PERFORM public.ring_doorbell(job.pod_id, job.priority, now());
+        END IF;
         RETURN true;
     END IF;
     RETURN false;

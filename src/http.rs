@@ -33,6 +33,8 @@ pub async fn serve(
     let listener = TcpListener::bind(address).await.map_err(|error| {
         anyhow::anyhow!("HTTP_ADDR {address} cannot be listened on: {error}. Choose another address or port")
     })?;
+    // Where port 0 was asked for, this says which one it became.
+    let address = listener.local_addr()?;
     let metrics = PrometheusBuilder::new().install_recorder()?;
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))

@@ -6,7 +6,7 @@ use std::{borrow::Cow, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 
 /// What a command is given when the caller says nothing else: enough for a Docker command on a busy host.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What a secret part looks like wherever a command is shown.
 pub const REDACTED: &str = "[redacted]";

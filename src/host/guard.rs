@@ -29,6 +29,8 @@ const GREETING: &[u8] = b"\x1epinacle-guard ";
 const MAX_NOISE_BYTES: usize = 64 * 1024;
 /// How much longer the guard outside a container waits than the one inside it.
 const OUTER_MARGIN: Duration = Duration::from_secs(15);
+/// The exit code of what SIGTERM has ended.
+const ENDED_BEFORE_IT_RAN: i32 = 128 + 15;
 
 /// What comes back from a guard.
 #[derive(Debug)]
@@ -250,11 +252,14 @@ impl StreamReader {
         }
     }
 
-    /// What the guard said, once it has spoken. In a container the inner guard knows better how the command ended;
-    /// where it said nothing, `docker exec` itself failed, and its exit code stands.
+    /// What the guard said, once it has spoken. In a container the inner guard knows better how the command ended: the
+    /// outer one sees `docker exec`, which is well as long as the inner guard is. Where the inner one said nothing,
+    /// `docker exec` itself failed, and its exit code stands; or it was ended before it had its order, and then its
+    /// exit code is not the command's.
     pub fn verdict(&self) -> Option<Verdict> {
         match (self.outer?, self.inner) {
-            (Verdict::Exited(_), Some(inner)) => Some(inner),
+            (Verdict::Exited(_) | Verdict::Ended(_), Some(inner)) => Some(inner),
+            (Verdict::Ended(_), None) if self.inner_nonce.is_some() => Some(Verdict::Ended(ENDED_BEFORE_IT_RAN)),
             (outer, _) => Some(outer),
         }
     }

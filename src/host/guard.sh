@@ -49,7 +49,7 @@ if [ "$fence" != - ]; then
         tries=$((tries + 1))
         case $tries in
             1) [ -z "$guard" ] || kill -TERM $guard; [ -z "$command" ] || kill -TERM $command ;;
-            9) [ -z "$command" ] || kill -KILL -- "-$command"; [ -z "$guard" ] || kill -KILL $guard ;;
+            9) [ -z "$command" ] || kill -9 "-$command"; [ -z "$guard" ] || kill -9 $guard ;;
             12) report busy 0 ;;
         esac
         flock -w 1 9 && flock -u 9

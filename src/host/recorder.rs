@@ -84,7 +84,7 @@ impl Finished {
     fn said(&self) -> String {
         let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
         let said = said.trim();
-        let start = (said.len().saturating_sub(QUOTED_BYTES)..).find(|&at| said.is_char_boundary(at)).unwrap_or(0);
+        let start = said.ceil_char_boundary(said.len().saturating_sub(QUOTED_BYTES));
         said[start..].to_owned()
     }
 }

@@ -257,6 +257,7 @@ fn connection_error(endpoint: &Endpoint, error: &async_ssh2_tokio::Error) -> Con
             host,
             reason: format!("SSH_PRIVATE_KEY is no private key that can be read ({error})"),
         },
+        Error::SshError(error) => unreachable(endpoint, error.to_string()),
         other => unreachable(endpoint, other.to_string()),
     }
 }

@@ -1,6 +1,9 @@
 //! What each kind of job does, at a glance: the state a pod goes through, the steps, the state it ends in.
 
-use super::steps::Step::{self, *};
+use super::steps::Step::{
+    self, Container, Environment, ForgetFence, Health, Image, Install, Network, Place, Port, PostStart, PreStart,
+    Processes, Proxy, RemoveContainer, RemoveNetwork, RemoveVolume, Repository, Start, Stop, Volume,
+};
 use crate::store::{jobs::JobKind, pods::PodStatus};
 
 /// A lifecycle as a list.

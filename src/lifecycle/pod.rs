@@ -98,9 +98,20 @@ impl PodAtWork {
     /// # Errors
     /// The pod holds none.
     pub async fn port(&self) -> Result<i32, StepError> {
+        self.port_if_held().await?.ok_or_else(|| StepError::fail("the pod holds no port yet; a create would give it one"))
+    }
+
+    /// Whether the pod ever got as far as its port: before that, nothing of it is made on a host.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn holds_port(&self) -> Result<bool, StepError> {
+        Ok(self.port_if_held().await?.is_some())
+    }
+
+    async fn port_if_held(&self) -> Result<Option<i32>, StepError> {
         let pod = pods::get(self.db(), &self.fence.pod_id).await?;
-        pod.and_then(|pod| pod.proxy_port)
-            .ok_or_else(|| StepError::fail("the pod holds no port yet; a create would give it one"))
+        Ok(pod.and_then(|pod| pod.proxy_port))
     }
 
     async fn site_on(&self, server: Server) -> Result<Site, StepError> {

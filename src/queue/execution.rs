@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long an undo may take; the pod is `failed` after that, with what is left on record.
-const UNDO_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+const UNDO_TIMEOUT: Duration = Duration::from_mins(5);
 /// A last write is tried until the lease is surely lost.
 const LAST_WRITE_RETRIES: usize = 8;
 

@@ -6,7 +6,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 
 /// The pause before the second attempt; it doubles with each further one.
 const FIRST_DELAY: Duration = Duration::from_secs(2);
-const MAX_DELAY: Duration = Duration::from_secs(60);
+const MAX_DELAY: Duration = Duration::from_mins(1);
 
 /// The pause after attempt `attempt`, which counts from 1: exponential, with jitter so that the jobs of a host that was
 /// down do not all come back at once.

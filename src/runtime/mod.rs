@@ -30,10 +30,10 @@ const LOG_OPTIONS: [&str; 2] = ["max-size=10m", "max-file=3"];
 /// How long a stopping pod has before it is killed, in seconds.
 const STOP_GRACE_SECONDS: u32 = 10;
 
-const CREATE_TIMEOUT: Duration = Duration::from_secs(120);
+const CREATE_TIMEOUT: Duration = Duration::from_mins(2);
 const STOP_TIMEOUT: Duration = Duration::from_secs(90);
 /// An image of some gigabytes over a slow line.
-const PULL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const PULL_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// A pod's container, as the host has it.
 #[derive(Debug, Clone, PartialEq, Eq)]

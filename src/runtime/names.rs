@@ -21,9 +21,14 @@ pub fn label_filter(pod_id: &str) -> String {
 
 /// The pod's bridge. The ids of pods that were made in one second begin alike, so their first characters would not do.
 pub fn bridge_name(pod_id: &str) -> String {
-    let digest = Sha256::digest(pod_id.as_bytes());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).take(BRIDGE_SUFFIX_LENGTH / 2).collect();
-    format!("br-{hex}")
+    let mut name = hex_digest(pod_id);
+    name.truncate(BRIDGE_SUFFIX_LENGTH);
+    format!("br-{name}")
+}
+
+/// The SHA-256 of a text, for names that have to be short or plain.
+pub fn hex_digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -142,13 +142,15 @@ async fn a_repository_is_cloned_and_a_half_made_clone_is_no_obstacle() {
          echo main > file && git add . && git commit -qm one && git checkout -qb side && echo side > file && git commit -qam two &&
          git clone -q --bare . ../repo.git"
     ));
-    let address = sh("ip -4 -o addr show docker0 | sed -nE 's|.* inet ([0-9.]+)/.*|\\1|p'");
+    // The host's own address in the network of the pod that is first to come.
+    let address = "10.200.0.1";
     let mut daemon = std::process::Command::new("git")
-        .args(["daemon", "--export-all", "--reuseaddr", "--port=9419", &format!("--base-path={base}"), "--listen", &address])
+        .args(["daemon", "--export-all", "--reuseaddr", "--port=9419", &format!("--base-path={base}")])
         .spawn()
         .unwrap();
     let url = format!("git://{address}:9419/repo.git");
-    sh(&format!("for i in $(seq 100); do git ls-remote {url} >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1"));
+    let here = "git://127.0.0.1:9419/repo.git";
+    sh(&format!("for i in $(seq 100); do git ls-remote {here} >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1"));
 
     let config = json!({ "repository": { "url": url, "branch": "side" }, "install": "pwd && test -s file" });
     let pod = db.pod("cloned", &config).await;

@@ -55,7 +55,10 @@ async fn a_schema_that_is_not_current_is_not_ready() {
     let worker = Worker::start(&db).await;
     let address = address(&worker);
     // As where the binary is newer than the database: the last migration is missing.
-    db.execute("UPDATE _sqlx_migrations SET success = false WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await;
+    db.execute(
+        "UPDATE _sqlx_migrations SET success = false WHERE version = (SELECT max(version) FROM _sqlx_migrations)",
+    )
+    .await;
     let (status, says) = ready(&address).await;
     assert!(status == 503 && says.contains("pinacle-worker migrate"), "{status} {says}");
     assert_eq!(get(&address, "/healthz").await.unwrap().0, 200, "the process lives");
@@ -89,15 +92,7 @@ async fn a_worker_without_a_database_is_not_ready_and_recovers() {
 /// A host that takes connections and never says a word, so that a job hangs on it for a while.
 async fn silent_host(db: &TestDb) -> TcpListener {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    sqlx::query(
-        "INSERT INTO servers (name, ssh_host, ssh_port, ssh_host_key, cpu_cores, memory_mb, disk_gb)
-         VALUES ('silent', '127.0.0.1', $1, $2, 64, 65536, 1000)",
-    )
-    .bind(i32::from(listener.local_addr().unwrap().port()))
-    .bind(crate::support::env("PINACLE_DEV_SSH_HOST_KEY"))
-    .execute(&db.pool)
-    .await
-    .unwrap();
+    db.ssh_server("silent", listener.local_addr().unwrap().port()).await;
     listener
 }
 

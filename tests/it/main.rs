@@ -2,6 +2,8 @@
 //!
 //! `make test` starts what they need and says where it is in the environment (deploy/dev/stack).
 
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on shall panic, and say why")]
+
 mod commands;
 mod crash;
 mod crowd;

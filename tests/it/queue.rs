@@ -28,6 +28,17 @@ async fn pod(db: &TestDb, slug: &str) -> String {
     db.pod(slug, &json!({})).await
 }
 
+/// Inserts a job that is planned for later, `after` from now.
+async fn planned(db: &TestDb, pod: &str, kind: &str, after: &str) -> String {
+    sqlx::query_scalar("INSERT INTO pod_jobs (pod_id, kind, run_at) VALUES ($1, $2, now() + $3::interval) RETURNING id")
+        .bind(pod)
+        .bind(kind)
+        .bind(after)
+        .fetch_one(&db.pool)
+        .await
+        .unwrap()
+}
+
 /// Claims the pod's next job, as a worker does when a doorbell rings.
 async fn claim(db: &TestDb, pod: &str, worker: &str) -> Option<Claimed> {
     jobs::claim(&db.pool, pod, worker, "no doorbell", DEADLINE).await.unwrap()

@@ -19,9 +19,12 @@ fn assert_says(sentence: &str, words: &[&str]) {
 
 /// That the pod has failed for this reason, and holds nothing.
 async fn assert_failed_and_bare(db: &TestDb, pod: &str, error: &str) {
-    let row = db.text(&format!(
-        "SELECT (status, server_id, proxy_port, container_id, internal_ip, public_url, cpu_cores) FROM pods WHERE id = '{pod}'"
-    )).await;
+    let row = db
+        .text(&format!(
+            "SELECT (status, server_id, proxy_port, container_id, internal_ip, public_url, cpu_cores)
+         FROM pods WHERE id = '{pod}'"
+        ))
+        .await;
     assert_eq!(row, "(failed,,,,,,)", "{error}");
     assert_eq!(db.text(&format!("SELECT last_error FROM pods WHERE id = '{pod}'")).await, error);
 }
@@ -37,21 +40,12 @@ async fn refused(db: &TestDb, slug: &str, config: &Value) -> (String, String) {
 /// The same, where one attempt is enough to know.
 async fn refused_at_once(db: &TestDb, slug: &str) -> (String, String) {
     let pod = db.pod(slug, &json!({})).await;
-    let job = db
-        .text(&format!(
-            "WITH job AS (INSERT INTO pod_jobs (pod_id, kind, max_attempts) VALUES ('{pod}', 'create', 1) RETURNING id)
-             SELECT id FROM job"
-        ))
+    db.execute(&format!("INSERT INTO pod_jobs (id, pod_id, kind, max_attempts) VALUES ('once', '{pod}', 'create', 1)"))
         .await;
-    let end = db.end_of(&job).await;
+    let end = db.end_of("once").await;
     assert_eq!((end.status.as_str(), end.attempt), ("failed", 1), "{}", end.last_error);
     assert_failed_and_bare(db, &pod, &end.last_error).await;
     (pod, end.last_error)
-}
-
-/// The machine itself as a server, for what never gets as far as a host.
-async fn add_local_server(db: &TestDb) {
-    db.execute("INSERT INTO servers (name, connection, cpu_cores, memory_mb, disk_gb) VALUES ('here', 'local', 64, 65536, 1000)").await;
 }
 
 /// Runs a failed pod's last failed job again, which must succeed now.

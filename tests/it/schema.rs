@@ -37,7 +37,8 @@ const WEB_APP: &str = r#"
     CREATE TABLE jobs (id serial PRIMARY KEY, job text);
     CREATE TABLE workers (id text PRIMARY KEY);
     CREATE INDEX sessions_of_a_user ON "Session" ("userId");
-    CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.email := upper(NEW.email); RETURN NEW; END $$;
+    CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN NEW.email := upper(NEW.email); RETURN NEW; END $$;
     CREATE TRIGGER shout BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION shout();
     INSERT INTO users VALUES ('user_1', 'a@b.c', 'team');
     INSERT INTO "Session" ("userId", data) VALUES ('user_1', '{"a": 1}'), (NULL, NULL);
@@ -75,20 +76,24 @@ async fn the_web_apps_own_tables_stay_as_they_are() {
 #[tokio::test]
 async fn ids_are_the_apps_own_or_made_by_the_database() {
     let db = TestDb::new().await;
-    db.execute("INSERT INTO servers (id, name, connection, cpu_cores, memory_mb, disk_gb) VALUES ('own', 'a', 'local', 1, 1, 1)")
-        .await;
-    db.execute("INSERT INTO pods (id, name, slug) VALUES ('pod_2xYqF1uL8sJ0cVbN4mKpW7rTzAe', 'a', 'a')").await;
-    db.execute("INSERT INTO pod_jobs (id, pod_id, kind) VALUES ('job_own', 'pod_2xYqF1uL8sJ0cVbN4mKpW7rTzAe', 'create')").await;
-    db.execute("INSERT INTO pod_logs (id, pod_id, command) VALUES ('log_own', 'gone', 'true')").await;
-    for slug in ["b", "c"] {
-        db.execute(&format!(
-            "WITH server AS (INSERT INTO servers (name, connection, cpu_cores, memory_mb, disk_gb) VALUES ('{slug}', 'local', 1, 1, 1)),
-             pod AS (INSERT INTO pods (name, slug) VALUES ('{slug}', '{slug}') RETURNING id),
-             log AS (INSERT INTO pod_logs (pod_id, command) SELECT id, 'true' FROM pod)
-             SELECT FROM pod"
-        ))
-        .await;
-        db.execute(&format!("INSERT INTO pod_jobs (pod_id, kind) SELECT id, 'create' FROM pods WHERE slug = '{slug}'")).await;
+    // A row with the app's own id, and two without.
+    for (own, slug) in [(true, "a"), (false, "b"), (false, "c")] {
+        let id = |own_id: &str| if own { format!("'{own_id}'") } else { "DEFAULT".to_owned() };
+        let (server, pod, job, log) = (id("own"), id("pod_2xYqF1uL8sJ0cVbN4mKpW7rTzAe"), id("job_own"), id("log_own"));
+        for statement in [
+            format!(
+                "INSERT INTO servers (id, name, connection, cpu_cores, memory_mb, disk_gb)
+                 VALUES ({server}, '{slug}', 'local', 1, 1, 1)"
+            ),
+            format!("INSERT INTO pods (id, name, slug) VALUES ({pod}, '{slug}', '{slug}')"),
+            format!(
+                "INSERT INTO pod_jobs (id, pod_id, kind)
+                 VALUES ({job}, (SELECT id FROM pods WHERE slug = '{slug}'), 'create')"
+            ),
+            format!("INSERT INTO pod_logs (id, pod_id, command) VALUES ({log}, 'gone', 'true')"),
+        ] {
+            db.execute(&statement).await;
+        }
     }
     for (table, prefix, own) in [
         ("servers", "server_", "own"),
@@ -107,8 +112,8 @@ async fn ids_are_the_apps_own_or_made_by_the_database() {
 async fn what_does_not_fit_is_refused_by_a_constraint_that_says_why() {
     let db = TestDb::new().await;
     let pod = db.pod("taken", &serde_json::json!({})).await;
-    db.execute("INSERT INTO servers (id, name, connection, cpu_cores, memory_mb, disk_gb) VALUES ('s', 's', 'local', 1, 1, 1)").await;
-    db.execute(&format!("UPDATE pods SET server_id = 's', proxy_port = 30000 WHERE id = '{pod}'")).await;
+    let server = db.local_server().await;
+    db.execute(&format!("UPDATE pods SET server_id = '{server}', proxy_port = 30000 WHERE id = '{pod}'")).await;
 
     let long = "a".repeat(64);
     for slug in ["", " ", "a b", "A", "ä", "-a", "a-", "a_b", "a.b", "a\n", "a/../b", "$(id)", &long] {
@@ -120,29 +125,44 @@ async fn what_does_not_fit_is_refused_by_a_constraint_that_says_why() {
         db.pod(slug, &serde_json::json!({})).await;
     }
 
-    let server = "INSERT INTO servers (name, connection, ssh_host, ssh_port, cpu_cores, memory_mb, disk_gb) VALUES";
+    let insert = "INSERT INTO servers (name, connection, ssh_host, ssh_port, cpu_cores, memory_mb, disk_gb) VALUES";
     for (statement, constraint) in [
         ("INSERT INTO pods (name, slug) VALUES ('x', 'taken')".to_owned(), "pods_slug_of_live_pods"),
         ("UPDATE pods SET status = 'sleeping'".to_owned(), "pods_status_is_known"),
         (format!("UPDATE pods SET proxy_port = 29999 WHERE id = '{pod}'"), "pods_proxy_port_is_in_range"),
         (format!("UPDATE pods SET proxy_port = 40001 WHERE id = '{pod}'"), "pods_proxy_port_is_in_range"),
-        ("INSERT INTO pods (name, slug, server_id, proxy_port) VALUES ('x', 'x', 's', 30000)".to_owned(), "pods_proxy_port_of_live_pods"),
+        (
+            format!("INSERT INTO pods (name, slug, server_id, proxy_port) VALUES ('x', 'x', '{server}', 30000)"),
+            "pods_proxy_port_of_live_pods",
+        ),
         ("INSERT INTO pods (name, slug, server_id) VALUES ('x', 'x', 'none')".to_owned(), "pods_server_id_fkey"),
         ("INSERT INTO pods (id, name, slug) VALUES ('a b', 'x', 'x')".to_owned(), "pods_id_is_fit_for_names"),
         ("INSERT INTO pods (id, name, slug) VALUES ('../x', 'x', 'x')".to_owned(), "pods_id_is_fit_for_names"),
         (format!("INSERT INTO pod_jobs (pod_id, kind) VALUES ('{pod}', 'explode')"), "pod_jobs_kind_is_known"),
-        (format!("INSERT INTO pod_jobs (pod_id, kind, status) VALUES ('{pod}', 'stop', 'done')"), "pod_jobs_status_is_known"),
-        (format!("INSERT INTO pod_jobs (pod_id, kind, max_attempts) VALUES ('{pod}', 'stop', 0)"), "pod_jobs_max_attempts_is_positive"),
-        (format!("INSERT INTO pod_jobs (pod_id, kind, payload) VALUES ('{pod}', 'stop', '[]')"), "payload of a stop job is a JSON object"),
+        (
+            format!("INSERT INTO pod_jobs (pod_id, kind, status) VALUES ('{pod}', 'stop', 'done')"),
+            "pod_jobs_status_is_known",
+        ),
+        (
+            format!("INSERT INTO pod_jobs (pod_id, kind, max_attempts) VALUES ('{pod}', 'stop', 0)"),
+            "pod_jobs_max_attempts_is_positive",
+        ),
+        (
+            format!("INSERT INTO pod_jobs (pod_id, kind, payload) VALUES ('{pod}', 'stop', '[]')"),
+            "payload of a stop job is a JSON object",
+        ),
         ("INSERT INTO pod_jobs (pod_id, kind) VALUES ('none', 'create')".to_owned(), "pod_jobs_pod_id_fkey"),
-        (format!("INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('{pod}', 'note', 'a', 'b')"), "pod_secrets_kind_is_known"),
-        (format!("{server} ('s', 'local', NULL, 22, 1, 1, 1)"), "servers_name_key"),
-        (format!("{server} (' ', 'local', NULL, 22, 1, 1, 1)"), "servers_name_is_not_blank"),
-        (format!("{server} ('t', 'telnet', 'h', 22, 1, 1, 1)"), "servers_connection_is_known"),
-        (format!("{server} ('t', 'ssh', NULL, 22, 1, 1, 1)"), "servers_ssh_needs_a_host"),
-        (format!("{server} ('t', 'ssh', 'h', 0, 1, 1, 1)"), "servers_ssh_port_is_a_port"),
-        (format!("{server} ('t', 'ssh', 'h', 65536, 1, 1, 1)"), "servers_ssh_port_is_a_port"),
-        (format!("{server} ('t', 'ssh', 'h', 22, 0, 1, 1)"), "servers_cpu_cores_is_positive"),
+        (
+            format!("INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('{pod}', 'note', 'a', 'b')"),
+            "pod_secrets_kind_is_known",
+        ),
+        (format!("{insert} ('local', 'local', NULL, 22, 1, 1, 1)"), "servers_name_key"),
+        (format!("{insert} (' ', 'local', NULL, 22, 1, 1, 1)"), "servers_name_is_not_blank"),
+        (format!("{insert} ('t', 'telnet', 'h', 22, 1, 1, 1)"), "servers_connection_is_known"),
+        (format!("{insert} ('t', 'ssh', NULL, 22, 1, 1, 1)"), "servers_ssh_needs_a_host"),
+        (format!("{insert} ('t', 'ssh', 'h', 0, 1, 1, 1)"), "servers_ssh_port_is_a_port"),
+        (format!("{insert} ('t', 'ssh', 'h', 65536, 1, 1, 1)"), "servers_ssh_port_is_a_port"),
+        (format!("{insert} ('t', 'ssh', 'h', 22, 0, 1, 1)"), "servers_cpu_cores_is_positive"),
         ("UPDATE servers SET status = 'away'".to_owned(), "servers_status_is_known"),
     ] {
         let error = db.try_execute(&statement).await.expect_err(&statement).to_string();
@@ -156,13 +176,13 @@ async fn what_does_not_fit_is_refused_by_a_constraint_that_says_why() {
 #[tokio::test]
 async fn slug_and_port_of_a_destroyed_pod_are_free_again() {
     let db = TestDb::new().await;
-    db.execute("INSERT INTO servers (id, name, connection, cpu_cores, memory_mb, disk_gb) VALUES ('s', 's', 'local', 1, 1, 1)").await;
+    let server = db.local_server().await;
     let first = db.pod("shop", &serde_json::json!({})).await;
-    db.execute("UPDATE pods SET server_id = 's', proxy_port = 30000").await;
+    db.execute(&format!("UPDATE pods SET server_id = '{server}', proxy_port = 30000")).await;
     db.execute("UPDATE pods SET status = 'terminated', destroyed_at = now()").await;
 
     let second = db.pod("shop", &serde_json::json!({})).await;
-    db.execute(&format!("UPDATE pods SET server_id = 's', proxy_port = 30000 WHERE id = '{second}'")).await;
+    db.execute(&format!("UPDATE pods SET server_id = '{server}', proxy_port = 30000 WHERE id = '{second}'")).await;
 
     assert_ne!(first, second);
     assert_eq!(db.text("SELECT count(*) FROM pods WHERE slug = 'shop'").await, "2");
@@ -185,9 +205,15 @@ async fn a_users_log_is_read_in_order_by_an_index() {
     let prepare = format!("PREPARE log (text) AS {query}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(prepare)).execute(&mut *connection).await.unwrap();
     for mode in ["force_custom_plan", "force_generic_plan"] {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SET plan_cache_mode = {mode}"))).execute(&mut *connection).await.unwrap();
-        let plan: Vec<String> =
-            sqlx::query_scalar("EXPLAIN EXECUTE log ('pod_7')").persistent(false).fetch_all(&mut *connection).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SET plan_cache_mode = {mode}")))
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        let plan: Vec<String> = sqlx::query_scalar("EXPLAIN EXECUTE log ('pod_7')")
+            .persistent(false)
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
         let plan = plan.join("\n");
         assert!(plan.contains("Index Scan using pod_logs_a_user_sees"), "{mode}: {plan}");
         assert!(!plan.contains("Sort") && !plan.contains("Seq Scan"), "{mode}: {plan}");

@@ -15,7 +15,7 @@ fail() {
 }
 
 # For a message: the end of the log that says more.
-tail_of() { printf '%s\n' "$1:" && tail -n 5 "$1"; }
+tail_of() { printf '%s\n' "$1:" && tail -n 5 "$1" | cut -c 1-300; }
 
 # wait_for SECONDS COMMAND…: until COMMAND succeeds. Bash can't be told of a socket or of a process
 # that isn't its child, so this looks, often, and not for ever.
@@ -43,10 +43,11 @@ pid_in() {
 # A zombie has no command line, and is gone too: only its parent has yet to hear of it.
 gone() { ! grep -qsa . "/proc/$1/cmdline"; }
 
-# end PID NAME: asks, waits, then insists.
+# end PID NAME: asks, waits, then insists. (Every `return` here names its status: in an EXIT trap, which
+# is where things end, a bare one returns the status from before the trap.)
 end() {
   kill -TERM "$1" 2>/dev/null || return 0
-  wait_for 20 gone "$1" && return
+  wait_for 20 gone "$1" && return 0
   kill -KILL "$1" 2>/dev/null || return 0
   wait_for 10 gone "$1" || fail "$2 (pid $1) doesn't end, not even by SIGKILL. See /proc/$1/status."
 }
@@ -57,7 +58,7 @@ free_port() {
   for port in $(shuf -i 20000-29999 -n 50); do
     if [[ -z $(ss -Hltn "sport = :$port") ]]; then
       printf '%s\n' "$port"
-      return
+      return 0
     fi
   done
   fail "fifty ports between 20000 and 29999 were tried, and all are taken. See: ss -ltnp"

@@ -11,7 +11,7 @@ docker_up() {
     docker info --format '{{json .Runtimes}}' | jq -e .runsc >/dev/null ||
       fail "Docker runs on this machine, but without gVisor. Add it with deploy/pod-host.sh (no container is restarted), then run this again."
     if [[ -n ${DOCKER_HOST:-} ]]; then printf 'export DOCKER_HOST=%q\n' "$DOCKER_HOST"; fi
-    return
+    return 0
   fi
   export DOCKER_HOST=$own_socket
   ensure_dockerd
@@ -21,7 +21,7 @@ docker_up() {
 ensure_dockerd() {
   local pid
   if pid=$(own_dockerd); then
-    if wait_for 10 timeout 10 docker version; then return; fi
+    if wait_for 10 timeout 10 docker version; then return 0; fi
     say "Docker runs (pid $pid) but doesn't answer; starting it again"
     end "$pid" dockerd
   fi
@@ -74,12 +74,14 @@ prove_runtime() {
 docker_down() {
   [[ -e $docker_state/before ]] || return 0
   export DOCKER_HOST=$own_socket
-  # A dockerd that was killed has left containers and bridges, which only a dockerd can find.
-  ensure_dockerd
-  docker ps --all --quiet | xargs --no-run-if-empty timeout 120 docker rm --force --volumes >/dev/null
-  docker network prune --force >/dev/null
-  docker volume ls --quiet | xargs --no-run-if-empty docker volume rm --force >/dev/null
-  end "$(own_dockerd)" dockerd
+  # A dockerd that was killed has left containers and bridges, which only a dockerd can find. One that
+  # can't start has left none.
+  if (ensure_dockerd); then
+    docker ps --all --quiet | xargs --no-run-if-empty timeout 120 docker rm --force --volumes >/dev/null
+    docker network prune --force >/dev/null
+    docker volume ls --quiet | xargs --no-run-if-empty docker volume rm --force >/dev/null
+    end "$(own_dockerd)" dockerd
+  fi
   end_containerd
   # Mounts that it makes for itself, and keeps even when it ends in order.
   umount "$docker_state/data" "$docker_state/run/netns/default" 2>/dev/null || true
@@ -92,7 +94,7 @@ restore_kernel() {
   local forward filter filter6
   # shellcheck source=/dev/null
   . "$docker_state/before"
-  if [[ -d /sys/class/net/docker0 ]]; then ip link delete docker0; fi
+  if ip link show docker0 >/dev/null 2>&1; then ip link delete docker0; fi
   drop_chains iptables filter "$filter"
   drop_chains iptables nat ""
   drop_chains ip6tables filter "$filter6"

@@ -22,7 +22,7 @@ image_up() {
 
 # Pulled; or, where no registry is reached, made from the packages it consists of.
 get_stock_image() {
-  if timeout 300 docker pull --quiet "$stock_image" >"$state/log/pull.log" 2>&1; then return; fi
+  if timeout 300 docker pull --quiet "$stock_image" >"$state/log/pull.log" 2>&1; then return 0; fi
   say "making $stock_image from Debian's packages, because it can't be pulled ($state/log/pull.log)"
   local proxy='' options=()
   eval "$(apt-config shell proxy Acquire::http::Proxy)"

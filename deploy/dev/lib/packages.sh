@@ -6,7 +6,7 @@
 readonly needed=(
   cc:build-essential curl:curl ip:iproute2 iptables:iptables jq:jq ps:procps
   docker:docker-cli dockerd:docker.io mmdebstrap:mmdebstrap sshd:openssh-server ssh-keygen:openssh-client
-  psql:postgresql-client
+  psql:postgresql-client umount:mount
 )
 # These packages switch their services on for the next boot. The stack wants the programs only.
 declare -rA services=(

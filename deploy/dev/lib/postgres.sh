@@ -17,7 +17,7 @@ postgres_up() {
     psql -X "$DATABASE_URL" -c 'select 1' >/dev/null ||
       fail "the database that DATABASE_URL names doesn't answer. Start it, or unset DATABASE_URL to have a private one."
     printf 'export DATABASE_URL=%q\n' "$DATABASE_URL"
-    return
+    return 0
   fi
 
   local bin port password

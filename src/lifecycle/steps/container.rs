@@ -108,25 +108,51 @@ pub async fn stop(pod: &PodAtWork) -> Result<Ensured, StepError> {
     Ok(Ensured::by(running))
 }
 
+/// Takes something back from the host. Nothing is made there before the pod's port is on record, so where there is
+/// none, a host that can't be reached is no reason to keep the pod.
+async fn take_back(
+    pod: &PodAtWork,
+    work: impl Future<Output = Result<Ensured, StepError>>,
+) -> Result<Ensured, StepError> {
+    match work.await {
+        Err(StepError { decision: Decision::Retry | Decision::Fail, .. }) if !pod.holds_port().await? => {
+            Ok(Ensured::Already)
+        }
+        ended => ended,
+    }
+}
+
 pub async fn remove_container(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
-    let removed = ask!(site, "removing the container", site.runtime.remove_containers());
-    pods::set_container(pod.db(), &pod.fence, None).await?;
-    Ok(Ensured::by(removed))
+    let remove = async {
+        let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
+        let removed = ask!(site, "removing the container", site.runtime.remove_containers());
+        pods::set_container(pod.db(), &pod.fence, None).await?;
+        Ok(Ensured::by(removed))
+    };
+    take_back(pod, remove).await
 }
 
 pub async fn remove_network(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
-    Ok(Ensured::by(ask!(site, "removing the network", site.network.remove())))
+    let remove = async {
+        let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
+        Ok(Ensured::by(ask!(site, "removing the network", site.network.remove())))
+    };
+    take_back(pod, remove).await
 }
 
 pub async fn remove_volume(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
-    Ok(Ensured::by(ask!(site, "removing the volume", site.runtime.remove_volumes())))
+    let remove = async {
+        let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
+        Ok(Ensured::by(ask!(site, "removing the volume", site.runtime.remove_volumes())))
+    };
+    take_back(pod, remove).await
 }
 
 pub async fn forget_fence(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
-    ask!(site, "forgetting the pod", site.runtime.forget_fence());
-    Ok(Ensured::Done)
+    let forget = async {
+        let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
+        ask!(site, "forgetting the pod", site.runtime.forget_fence());
+        Ok(Ensured::Done)
+    };
+    take_back(pod, forget).await
 }

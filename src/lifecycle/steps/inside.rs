@@ -4,22 +4,22 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use sha2::{Digest, Sha256};
 
 use super::Ensured;
 use crate::{
     host::{Command, Finished, HostError},
     lifecycle::{PodAtWork, StepError},
+    runtime::names::hex_digest,
 };
 
 /// nginx starts with the pod's init; gVisor makes it slower.
 const PROXY_TIMEOUT: Duration = Duration::from_secs(30);
-const CLONE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const CLONE_TIMEOUT: Duration = Duration::from_mins(15);
 /// A dependency tree, compiled.
-const INSTALL_TIMEOUT: Duration = Duration::from_secs(25 * 60);
-const HOOK_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+const INSTALL_TIMEOUT: Duration = Duration::from_mins(25);
+const HOOK_TIMEOUT: Duration = Duration::from_mins(10);
 /// How long a process may take until its health check passes.
-const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
+const HEALTH_TIMEOUT: Duration = Duration::from_mins(1);
 
 const PROXY: &str = include_str!("scripts/proxy.sh");
 const ENVIRONMENT: &str = include_str!("scripts/environment.sh");
@@ -75,7 +75,7 @@ pub async fn environment(pod: &PodAtWork) -> Result<Ensured, StepError> {
     for (name, value) in plain.chain(secret) {
         let quoted = shlex::try_quote(value)
             .map_err(|_| StepError::fail(format!("the environment value {name} holds a NUL byte; remove it")))?;
-        lines.push_str(&format!("export {name}={quoted}\n"));
+        lines.extend(["export ", name, "=", &quoted, "\n"]);
     }
     let never_ran = pod.pod.last_started_at.is_none();
     if lines.is_empty() && never_ran {
@@ -129,8 +129,7 @@ pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
 
 /// What marks an install command as done: its place and its text, so a changed one runs again.
 fn mark_of(index: usize, text: &str) -> String {
-    let digest = Sha256::digest(format!("{index}\n{text}").as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex_digest(&format!("{index}\n{text}"))
 }
 
 fn user_command(pod: &PodAtWork, text: &str, mark: &str) -> Command {

@@ -70,10 +70,11 @@ async fn claimants_never_hold_one_pod_together_and_run_each_job_once() {
                     seen[pod].lock().unwrap().end();
                     jobs::close(&pool, &claimed.fence(), JobStatus::Succeeded, "").await.unwrap();
                 }
-                let left: i64 = sqlx::query_scalar("SELECT count(*) FROM pod_jobs WHERE status IN ('queued', 'running')")
-                    .fetch_one(&pool)
-                    .await
-                    .unwrap();
+                let left: i64 =
+                    sqlx::query_scalar("SELECT count(*) FROM pod_jobs WHERE status IN ('queued', 'running')")
+                        .fetch_one(&pool)
+                        .await
+                        .unwrap();
                 if left == 0 {
                     return;
                 }
@@ -94,7 +95,8 @@ async fn the_schema_itself_refuses_a_second_running_job() {
     let pod = pod(&db, "a").await;
     let (first, second) = (db.job(&pod, "stop").await, db.job(&pod, "start").await);
     assert_eq!(claim(&db, &pod, "a").await.unwrap().job_id, first);
-    let error = db.try_execute(&format!("UPDATE pod_jobs SET status = 'running' WHERE id = '{second}'")).await.unwrap_err();
+    let error =
+        db.try_execute(&format!("UPDATE pod_jobs SET status = 'running' WHERE id = '{second}'")).await.unwrap_err();
     assert!(error.to_string().contains("pod_jobs_one_running_per_pod"), "{error}");
 }
 
@@ -106,10 +108,12 @@ async fn a_claim_is_on_record() {
     let bell = db.text("SELECT id FROM apalis.jobs").await;
     let claimed = jobs::claim(&db.pool, &pod, "worker-a", &bell, DEADLINE).await.unwrap().unwrap();
     assert_eq!((claimed.attempt, claimed.max_attempts, claimed.lease), (1, 5, 1));
-    let row = db.text(&format!(
-        "SELECT (status, worker, attempt, lease, started_at <= now(), heartbeat_at <= now(),
+    let row = db
+        .text(&format!(
+            "SELECT (status, worker, attempt, lease, started_at <= now(), heartbeat_at <= now(),
                  deadline_at - started_at) FROM pod_jobs WHERE id = '{job}'"
-    )).await;
+        ))
+        .await;
     assert_eq!(row, "(running,worker-a,1,1,t,t,00:30:00)");
     assert_eq!(db.text("SELECT count(*) FROM apalis.jobs").await, "0", "its doorbell is answered");
 }

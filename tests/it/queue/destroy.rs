@@ -6,7 +6,7 @@ use pinacle_worker::store::{
 };
 use sqlx::postgres::PgListener;
 
-use super::{HOUR, claim, last_error, pod, status};
+use super::{HOUR, claim, last_error, planned, pod, status};
 use crate::support::{TestDb, Worker};
 
 const CANCELLED: &str = "Cancelled: the pod is to be destroyed.";
@@ -16,7 +16,7 @@ async fn a_destroy_cancels_what_waits_and_stops_what_runs() {
     let db = TestDb::new().await;
     let (a, b) = (pod(&db, "a").await, pod(&db, "b").await);
     let (create, stop) = (db.job(&a, "create").await, db.job(&a, "stop").await);
-    db.execute(&format!("INSERT INTO pod_jobs (id, pod_id, kind, run_at) VALUES ('later', '{a}', 'start', now() + interval '1 hour')")).await;
+    let later = planned(&db, &a, "start", "1 hour").await;
     let of_b = db.job(&b, "create").await;
     let running = claim(&db, &a, "worker").await.unwrap();
     let mut cancels = PgListener::connect(&db.url()).await.unwrap();
@@ -27,8 +27,8 @@ async fn a_destroy_cancels_what_waits_and_stops_what_runs() {
     assert_eq!(cancels.recv().await.unwrap().payload(), create);
     let held = jobs::renew(&db.pool, "worker", std::slice::from_ref(&create)).await.unwrap();
     assert_eq!(held[0].cancel_reason.as_deref(), Some(CANCELLED));
-    for job in [stop.as_str(), "later"] {
-        assert_eq!((status(&db, job).await.as_str(), last_error(&db, job).await.as_str()), ("cancelled", CANCELLED));
+    for job in [stop, later] {
+        assert_eq!((status(&db, &job).await.as_str(), last_error(&db, &job).await.as_str()), ("cancelled", CANCELLED));
     }
     assert_eq!(status(&db, &of_b).await, "queued", "another pod's job");
     assert!(claim(&db, &a, "other").await.is_none(), "not before the running one has stopped");
@@ -43,7 +43,11 @@ async fn a_rolled_back_destroy_cancels_nothing() {
     let (create, stop) = (db.job(&pod, "create").await, db.job(&pod, "stop").await);
     claim(&db, &pod, "worker").await.unwrap();
     let mut tx = db.pool.begin().await.unwrap();
-    sqlx::query("INSERT INTO pod_jobs (pod_id, kind) VALUES ($1, 'destroy')").bind(&pod).execute(&mut *tx).await.unwrap();
+    sqlx::query("INSERT INTO pod_jobs (pod_id, kind) VALUES ($1, 'destroy')")
+        .bind(&pod)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
     tx.rollback().await.unwrap();
     assert_eq!(status(&db, &stop).await, "queued");
     let held = jobs::renew(&db.pool, "worker", std::slice::from_ref(&create)).await.unwrap();
@@ -57,16 +61,16 @@ async fn a_planned_destroy_goes_first_only_once_it_is_due() {
     let (create, stop) = (db.job(&pod, "create").await, db.job(&pod, "stop").await);
     let claimed = claim(&db, &pod, "worker").await.unwrap();
     jobs::retry(&db.pool, &claimed.fence(), HOUR, "the host is down").await.unwrap();
-    db.execute(&format!("INSERT INTO pod_jobs (id, pod_id, kind, run_at) VALUES ('destroy', '{pod}', 'destroy', now() + interval '1 hour')")).await;
+    let destroy = planned(&db, &pod, "destroy", "1 hour").await;
     jobs::preempt_for_due_destroys(&db.pool).await.unwrap();
     assert_eq!((status(&db, &create).await.as_str(), status(&db, &stop).await.as_str()), ("retrying", "queued"));
 
-    db.execute("UPDATE pod_jobs SET run_at = now() WHERE id = 'destroy'").await;
+    db.execute("UPDATE pod_jobs SET run_at = now() WHERE kind = 'destroy'").await;
     assert!(claim(&db, &pod, "worker").await.is_none(), "the retry stands before it until the sweep has come");
     jobs::preempt_for_due_destroys(&db.pool).await.unwrap();
 
     assert_eq!((status(&db, &create).await.as_str(), status(&db, &stop).await.as_str()), ("cancelled", "cancelled"));
-    assert_eq!(claim(&db, &pod, "worker").await.unwrap().job_id, "destroy");
+    assert_eq!(claim(&db, &pod, "worker").await.unwrap().job_id, destroy);
 }
 
 #[tokio::test]
@@ -77,8 +81,8 @@ async fn the_sweep_lets_a_due_destroy_pass_what_is_retried_for_long() {
     let claimed = claim(&db, &pod, "gone").await.unwrap();
     jobs::retry(&db.pool, &claimed.fence(), HOUR, "the host is down").await.unwrap();
     let _worker = Worker::start(&db).await;
-    db.execute(&format!("INSERT INTO pod_jobs (id, pod_id, kind, run_at) VALUES ('destroy', '{pod}', 'destroy', now() + interval '1 second')")).await;
-    assert_eq!(db.end_of("destroy").await.status, "succeeded");
+    let destroy = planned(&db, &pod, "destroy", "1 second").await;
+    assert_eq!(db.end_of(&destroy).await.status, "succeeded");
     assert_eq!(last_error(&db, &create).await, CANCELLED);
 }
 
@@ -97,7 +101,10 @@ async fn a_second_destroy_does_no_harm() {
 
     let _worker = Worker::start(&db).await;
     assert_eq!(db.end_of(&second).await.status, "succeeded");
-    assert_eq!(db.text("SELECT (status, destroyed_at = '?') FROM pods".replace('?', &destroyed_at).as_str()).await, "(terminated,t)");
+    assert_eq!(
+        db.text("SELECT (status, destroyed_at = '?') FROM pods".replace('?', &destroyed_at).as_str()).await,
+        "(terminated,t)"
+    );
 }
 
 /// What comes after a destroy in the line is told so; what the pod held is free.
@@ -106,7 +113,8 @@ async fn a_destroyed_pod_is_gone_for_all_but_its_row() {
     let db = TestDb::new().await;
     let _worker = Worker::start(&db).await;
     let doomed = pod(&db, "shop").await;
-    db.execute(&format!("INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('{doomed}', 'env', 'A', 'b')")).await;
+    db.execute(&format!("INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('{doomed}', 'env', 'A', 'b')"))
+        .await;
     db.execute(&format!("INSERT INTO pod_logs (pod_id, command) VALUES ('{doomed}', 'true')")).await;
     let mut tx = db.pool.begin().await.unwrap();
     for (id, kind) in [("1", "create"), ("2", "destroy"), ("3", "create")] {

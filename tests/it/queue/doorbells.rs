@@ -39,7 +39,11 @@ async fn a_committed_insert_rings_once_and_not_before() {
     heard.listen("apalis::job::insert").await.unwrap();
 
     let mut tx = db.pool.begin().await.unwrap();
-    sqlx::query("INSERT INTO pod_jobs (pod_id, kind) VALUES ($1, 'create')").bind(&pod).execute(&mut *tx).await.unwrap();
+    sqlx::query("INSERT INTO pod_jobs (pod_id, kind) VALUES ($1, 'create')")
+        .bind(&pod)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
     assert_eq!(db.texts(BELLS).await, Vec::<String>::new());
     tx.commit().await.unwrap();
 

@@ -84,10 +84,16 @@ async fn what_was_given_with_it_is_kept() {
     let job = db
         .text(&format!("SELECT enqueue_pod_job('{pod}', 'create', '{{\"a\": 1}}', '2099-01-01 00:00Z', 7, 'ann')"))
         .await;
-    let row = db.text(&format!("SELECT (payload, run_at AT TIME ZONE 'UTC', priority, requested_by) FROM pod_jobs WHERE id = '{job}'")).await;
+    let row = db
+        .text(&format!(
+            "SELECT (payload, run_at AT TIME ZONE 'UTC', priority, requested_by) FROM pod_jobs WHERE id = '{job}'"
+        ))
+        .await;
     assert_eq!(row, r#"("{""a"": 1}","2099-01-01 00:00:00",7,ann)"#);
     let named = db.text(&format!("SELECT enqueue_pod_job('{pod}', 'stop', requested_by => 'ben')")).await;
-    let row = db.text(&format!("SELECT (payload, run_at <= now(), priority, requested_by) FROM pod_jobs WHERE id = '{named}'")).await;
+    let row = db
+        .text(&format!("SELECT (payload, run_at <= now(), priority, requested_by) FROM pod_jobs WHERE id = '{named}'"))
+        .await;
     assert_eq!(row, "({},t,0,ben)");
 }
 

@@ -54,11 +54,6 @@ async fn end(db: &PgPool, fence: &Fence, how: &str) -> Result<(), StoreError> {
     }
 }
 
-async fn server(db: &TestDb) -> String {
-    db.execute("INSERT INTO servers (id, name, connection, cpu_cores, memory_mb, disk_gb) VALUES ('s', 's', 'local', 9, 9999, 99)").await;
-    "s".to_owned()
-}
-
 async fn assert_refused(db: &TestDb, fence: &Fence, server: &str, log: &str, when: &str) {
     let before = db.text(ALL).await;
     let mut writes = every_write(&db.pool, fence, server, log).await;
@@ -74,7 +69,7 @@ async fn assert_refused(db: &TestDb, fence: &Fence, server: &str, log: &str, whe
 #[tokio::test]
 async fn a_worker_that_was_taken_over_writes_nothing() {
     let db = TestDb::new().await;
-    let server = server(&db).await;
+    let server = db.local_server().await;
     let pod = pod(&db, "a").await;
     db.execute(&format!("INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('{pod}', 'env', 'A', 'b')")).await;
     db.job(&pod, "create").await;
@@ -138,7 +133,11 @@ async fn the_rows_of_a_cut_off_command_are_closed() {
     db.execute("UPDATE pod_jobs SET heartbeat_at = now() WHERE worker = 'living'").await;
     jobs::rescue(&db.pool, SILENCE).await.unwrap();
     claim(&db, &pod, "new").await.unwrap();
-    let row = db.text(&format!("SELECT (exit_code, duration >= 0, stderr LIKE '%cut off%') FROM pod_logs WHERE id = '{cut_off}'")).await;
+    let row = db
+        .text(&format!(
+            "SELECT (exit_code, duration >= 0, stderr LIKE '%cut off%') FROM pod_logs WHERE id = '{cut_off}'"
+        ))
+        .await;
     assert_eq!(row, "(255,t,t)");
     assert_eq!(db.text(&format!("SELECT exit_code IS NULL FROM pod_logs WHERE id = '{open}'")).await, "true");
 }

@@ -2,7 +2,7 @@
 
 use pinacle_worker::store::jobs::{self, JobStatus};
 
-use super::{HOUR, SOMEBODY_WAITS, claim, pod, status};
+use super::{HOUR, SOMEBODY_WAITS, claim, planned, pod, status};
 use crate::support::{TestDb, Worker};
 
 #[tokio::test]
@@ -46,7 +46,10 @@ async fn two_transactions_enter_the_line_in_the_order_of_their_commits() {
         .unwrap();
     let (pool, its) = (db.pool.clone(), pod.clone());
     let second = tokio::spawn(async move {
-        sqlx::query("INSERT INTO pod_jobs (id, pod_id, kind) VALUES ('second', $1, 'destroy')").bind(its).execute(&pool).await
+        sqlx::query("INSERT INTO pod_jobs (id, pod_id, kind) VALUES ('second', $1, 'destroy')")
+            .bind(its)
+            .execute(&pool)
+            .await
     });
     db.until(SOMEBODY_WAITS).await;
     first.commit().await.unwrap();
@@ -59,7 +62,7 @@ async fn two_transactions_enter_the_line_in_the_order_of_their_commits() {
 async fn a_job_planned_for_later_lets_others_pass_and_a_retry_does_not() {
     let db = TestDb::new().await;
     let pod = pod(&db, "a").await;
-    db.execute(&format!("INSERT INTO pod_jobs (id, pod_id, kind, run_at) VALUES ('later', '{pod}', 'stop', now() + interval '1 hour')")).await;
+    let later = planned(&db, &pod, "stop", "1 hour").await;
     let create = db.job(&pod, "create").await;
     let start = db.job(&pod, "start").await;
 
@@ -73,10 +76,10 @@ async fn a_job_planned_for_later_lets_others_pass_and_a_retry_does_not() {
     assert_eq!((again.job_id.as_str(), again.attempt), (create.as_str(), 2));
     jobs::close(&db.pool, &again.fence(), JobStatus::Succeeded, "").await.unwrap();
     // The planned one stood before the start: now that it is due, it goes first.
-    db.execute("UPDATE pod_jobs SET run_at = now() WHERE id = 'later'").await;
-    let planned = claim(&db, &pod, "a").await.unwrap();
-    assert_eq!(planned.job_id, "later");
-    jobs::close(&db.pool, &planned.fence(), JobStatus::Succeeded, "").await.unwrap();
+    db.execute(&format!("UPDATE pod_jobs SET run_at = now() WHERE id = '{later}'")).await;
+    let due = claim(&db, &pod, "a").await.unwrap();
+    assert_eq!(due.job_id, later);
+    jobs::close(&db.pool, &due.fence(), JobStatus::Succeeded, "").await.unwrap();
     assert_eq!(claim(&db, &pod, "a").await.unwrap().job_id, start);
 }
 
@@ -85,9 +88,9 @@ async fn a_planned_job_runs_when_it_is_due() {
     let db = TestDb::new().await;
     let _worker = Worker::start(&db).await;
     let pod = pod(&db, "a").await;
-    db.execute(&format!("INSERT INTO pod_jobs (id, pod_id, kind, run_at) VALUES ('later', '{pod}', 'destroy', now() + interval '2 seconds')")).await;
-    assert_eq!(db.end_of("later").await.status, "succeeded");
-    assert_eq!(db.text("SELECT started_at >= run_at FROM pod_jobs WHERE id = 'later'").await, "true");
+    let later = planned(&db, &pod, "destroy", "2 seconds").await;
+    assert_eq!(db.end_of(&later).await.status, "succeeded");
+    assert_eq!(db.text("SELECT started_at >= run_at FROM pod_jobs").await, "true");
 }
 
 #[tokio::test]
@@ -95,13 +98,15 @@ async fn the_higher_priority_goes_first() {
     let db = TestDb::new().await;
     let mut tx = db.pool.begin().await.unwrap();
     for (slug, priority) in [("a", 0), ("b", 10), ("c", -5), ("d", 20), ("e", 10)] {
-        sqlx::query("WITH pod AS (INSERT INTO pods (name, slug) VALUES ($1, $1) RETURNING id)
-                     INSERT INTO pod_jobs (id, pod_id, kind, priority) SELECT $1, pinned.id, 'destroy', $2 FROM pod AS pinned")
-            .bind(slug)
-            .bind(priority)
-            .execute(&mut *tx)
-            .await
-            .unwrap();
+        sqlx::query(
+            "WITH pod AS (INSERT INTO pods (name, slug) VALUES ($1, $1) RETURNING id)
+                     INSERT INTO pod_jobs (pod_id, kind, priority) SELECT id, 'destroy', $2 FROM pod",
+        )
+        .bind(slug)
+        .bind(priority)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
     }
     tx.commit().await.unwrap();
     let _worker = Worker::start_with(&db, &[("CONCURRENCY", "1")]).await;

@@ -19,7 +19,11 @@ async fn a_failed_pod_gets_its_last_failed_kind_again() {
     let db = TestDb::new().await;
     let pod = failed(&db, "a", "restart").await;
     let job = db.text(&format!("SELECT requeue_pod('{pod}', 'ann')")).await;
-    let row = db.text(&format!("SELECT (pod_id = '{pod}', kind, status, attempt, priority, requested_by) FROM pod_jobs WHERE id = '{job}'")).await;
+    let row = db
+        .text(&format!(
+            "SELECT (pod_id = '{pod}', kind, status, attempt, priority, requested_by) FROM pod_jobs WHERE id = '{job}'"
+        ))
+        .await;
     assert_eq!(row, "(t,restart,queued,0,3,ann)");
     assert_eq!(db.text(&format!("SELECT requeue_pod('{pod}')")).await, job, "a double click is one job");
     assert_eq!(db.text("SELECT count(*) FROM pod_jobs").await, "2");
@@ -41,7 +45,8 @@ async fn what_made_the_pod_fail_is_what_is_run_again() {
 async fn any_other_state_is_refused_with_its_name() {
     let db = TestDb::new().await;
     let pod = failed(&db, "a", "create").await;
-    for state in ["pending", "provisioning", "starting", "running", "stopping", "stopped", "terminating", "terminated"] {
+    for state in ["pending", "provisioning", "starting", "running", "stopping", "stopped", "terminating", "terminated"]
+    {
         db.execute(&format!("UPDATE pods SET status = '{state}'")).await;
         let error = db.try_text(&format!("SELECT requeue_pod('{pod}')")).await.unwrap_err().to_string();
         assert!(error.contains(&format!(r#"Pod "{pod}" is {state}; only a failed pod can be requeued."#)), "{error}");
@@ -71,7 +76,8 @@ async fn all_failed_pods_are_requeued_and_counted() {
     db.execute(&format!("UPDATE pods SET status = 'failed' WHERE id = '{without}'")).await;
 
     assert_eq!(db.text("SELECT requeue_failed_pods()").await, "2");
-    let queued = db.texts("SELECT concat_ws(' ', pod_id, kind) FROM pod_jobs WHERE status = 'queued' ORDER BY kind").await;
+    let queued =
+        db.texts("SELECT concat_ws(' ', pod_id, kind) FROM pod_jobs WHERE status = 'queued' ORDER BY kind").await;
     assert_eq!(queued, [format!("{a} create"), format!("{b} restart")]);
 }
 

@@ -47,7 +47,10 @@ async fn a_heartbeat_renews_what_is_still_held_and_hears_of_a_cancel() {
     jobs::cancel(&db.pool, &of_a).await.unwrap();
     let held = jobs::renew(&db.pool, "worker", &ids).await.unwrap();
     assert_eq!(held.len(), 1);
-    assert_eq!((held[0].job_id.as_str(), held[0].cancel_reason.as_deref()), (of_a.as_str(), Some("Cancelled on request.")));
+    assert_eq!(
+        (held[0].job_id.as_str(), held[0].cancel_reason.as_deref()),
+        (of_a.as_str(), Some("Cancelled on request."))
+    );
     assert!(lost.lease < db.text(&format!("SELECT lease FROM pods WHERE id = '{b}'")).await.parse().unwrap());
 }
 

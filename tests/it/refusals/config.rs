@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::{add_local_server, assert_says, refused, requeue};
+use super::{assert_says, refused, requeue};
 use crate::support::{PodHost, TestDb, Worker};
 
 #[tokio::test]
 async fn a_config_that_cannot_be_a_pod_is_refused_with_its_path() {
     let db = TestDb::new().await;
-    add_local_server(&db).await;
+    db.local_server().await;
     let _worker = Worker::start(&db).await;
     let objects = ["the config must be an object", "such as {}"];
     for (nth, (config, words)) in (0..).zip([
@@ -18,7 +18,10 @@ async fn a_config_that_cannot_be_a_pod_is_refused_with_its_path() {
         (json!(null), &objects),
         (json!({ "teir": "dev.small" }), &["pods.config teir", "no key of this name", "known keys: template, tier"]),
         (json!({ "hooks": { "after": [] } }), &["pods.config hooks.after", "known keys: preStart, postStart"]),
-        (json!({ "ports": [{ "name": "web", "internal": 0 }] }), &["ports[0].internal", "0 is not a port", "1 to 65535"]),
+        (
+            json!({ "ports": [{ "name": "web", "internal": 0 }] }),
+            &["ports[0].internal", "0 is not a port", "1 to 65535"],
+        ),
         (json!({ "ports": [{ "name": "web", "internal": 70000 }] }), &["ports[0].internal", "70000 is not a port"]),
         (
             json!({ "ports": [{ "name": "web", "internal": 3000 }, { "name": "api", "internal": 3000 }] }),

@@ -23,15 +23,7 @@ fn closed_port() -> u16 {
 
 async fn add_unreachable_host(db: &TestDb) -> u16 {
     let port = closed_port();
-    sqlx::query(
-        "INSERT INTO servers (name, ssh_host, ssh_port, ssh_host_key, cpu_cores, memory_mb, disk_gb)
-         VALUES ('down', '127.0.0.1', $1, $2, 64, 65536, 1000)",
-    )
-    .bind(i32::from(port))
-    .bind(crate::support::env("PINACLE_DEV_SSH_HOST_KEY"))
-    .execute(&db.pool)
-    .await
-    .unwrap();
+    db.ssh_server("down", port).await;
     port
 }
 
@@ -41,7 +33,14 @@ async fn a_host_that_is_down_is_named() {
     let port = add_unreachable_host(&db).await;
     let _worker = Worker::start(&db).await;
     let (pod, error) = refused_at_once(&db, "a").await;
-    assert_says(&error, &[&format!("127.0.0.1:{port} cannot be reached"), "Check that the host is up", "SSH port is open"]);
+    assert_says(
+        &error,
+        &[
+            &format!("127.0.0.1:{port} cannot be reached: Connection refused"),
+            "Check that the host is up",
+            "SSH port is open",
+        ],
+    );
     // Nothing of it can be there, so the destroy needs no host.
     db.done(&pod, "destroy").await;
 }
@@ -52,9 +51,11 @@ async fn a_host_that_is_down_is_tried_again() {
     add_unreachable_host(&db).await;
     let _worker = Worker::start(&db).await;
     let pod = db.pod("a", &json!({})).await;
-    db.execute(&format!("INSERT INTO pod_jobs (id, pod_id, kind, max_attempts) VALUES ('job', '{pod}', 'create', 2)")).await;
+    db.execute(&format!("INSERT INTO pod_jobs (id, pod_id, kind, max_attempts) VALUES ('job', '{pod}', 'create', 2)"))
+        .await;
     db.until("SELECT status = 'retrying' FROM pod_jobs").await;
-    let row = db.text("SELECT (attempt, run_at > started_at, last_error LIKE '%cannot be reached%') FROM pod_jobs").await;
+    let row =
+        db.text("SELECT (attempt, run_at > started_at, last_error LIKE '%cannot be reached%') FROM pod_jobs").await;
     assert_eq!(row, "(1,t,t)");
     assert_eq!(db.pod_status(&pod).await, "provisioning", "not yet given up");
 
@@ -115,7 +116,11 @@ async fn a_host_key_that_is_not_the_pinned_one_is_never_accepted() {
     let _worker = Worker::start(&db).await;
     let mut last = String::new();
     for (slug, pinned, words) in [
-        ("another", Some(another.as_str()), &["shows another host key than the pinned one", "somebody may be in between"][..]),
+        (
+            "another",
+            Some(another.as_str()),
+            &["shows another host key than the pinned one", "somebody may be in between"][..],
+        ),
         ("broken", Some("ssh-ed25519 AAAA"), &["servers.ssh_host_key is no public key", "servers add"]),
         ("missing", None, &["no host key is pinned", "servers add"]),
     ] {
@@ -135,13 +140,29 @@ async fn a_host_key_that_is_not_the_pinned_one_is_never_accepted() {
 
 #[tokio::test]
 async fn a_docker_that_does_not_answer_is_named() {
+    let host = PodHost::turn().await;
     let db = TestDb::new().await;
-    super::add_local_server(&db).await;
-    let _worker = Worker::start_with(&db, &[("DOCKER_HOST", "unix:///nonexistent/docker.sock")]).await;
+    host.add_local_to(&db).await;
+    let worker = Worker::start_with(&db, &[("DOCKER_HOST", "unix:///nonexistent/docker.sock")]).await;
     let pod = db.pod("a", &json!({})).await;
-    db.execute(&format!("INSERT INTO pod_jobs (id, pod_id, kind, max_attempts) VALUES ('job', '{pod}', 'create', 1)")).await;
+    db.execute(&format!("INSERT INTO pod_jobs (id, pod_id, kind, max_attempts) VALUES ('job', '{pod}', 'create', 1)"))
+        .await;
     let end = db.end_of("job").await;
     assert_eq!(end.status, "failed");
-    assert_says(&end.last_error, &["Docker on server here does not answer", "Start it", "pinacle-worker check"]);
-    assert_eq!(db.pod_status(&pod).await, "failed");
+    assert_says(&end.last_error, &["Docker on server local does not answer", "Start it", "pinacle-worker check"]);
+    assert_eq!(
+        db.text(
+            "SELECT (status, last_error = '?') FROM pods".replace('?', &end.last_error.replace('\'', "''")).as_str()
+        )
+        .await,
+        "(failed,t)"
+    );
+    // What Docker holds of it nobody can know by now, so its port stays its own.
+    assert_ne!(db.text("SELECT proxy_port FROM pods").await, "");
+
+    worker.stop().await;
+    let _worker = Worker::start(&db).await;
+    requeue(&db, &pod).await;
+    db.done(&pod, "destroy").await;
+    host.assert_as_before();
 }

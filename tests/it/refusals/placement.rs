@@ -31,7 +31,15 @@ async fn without_room_nothing_is_made() {
     add_server(&db, "small", "online", 512).await;
     add_server(&db, "roomy", "draining", 65536).await;
     let (_, error) = refused(&db, "a", &json!({ "tier": "dev.medium" })).await;
-    assert_says(&error, &["no online server has room", "dev.medium (1 CPU, 2048 MB of memory, 20 GB of disk)", "smaller tier", "add a server"]);
+    assert_says(
+        &error,
+        &[
+            "no online server has room",
+            "dev.medium (1 CPU, 2048 MB of memory, 20 GB of disk)",
+            "smaller tier",
+            "add a server",
+        ],
+    );
 }
 
 /// What other pods have reserved is not there twice, and what destroyed ones had is.
@@ -41,7 +49,10 @@ async fn what_others_have_reserved_is_not_given_twice() {
     let _worker = Worker::start(&db).await;
     add_server(&db, "small", "online", 1500).await;
     let neighbour = db.pod("neighbour", &json!({})).await;
-    db.execute(&format!("UPDATE pods SET server_id = (SELECT id FROM servers), memory_mb = 1024, proxy_port = 30000 WHERE id = '{neighbour}'")).await;
+    db.execute(&format!(
+        "UPDATE pods SET server_id = (SELECT id FROM servers), memory_mb = 1024 WHERE id = '{neighbour}'"
+    ))
+    .await;
     let (_, error) = refused(&db, "a", &json!({})).await;
     assert_says(&error, &["no online server has room", "dev.small (0.5 CPU, 1024 MB of memory, 10 GB of disk)"]);
 }
@@ -77,7 +88,8 @@ async fn a_full_port_range_is_said() {
     let server = host.add_to(&db).await;
     db.execute(&format!(
         "INSERT INTO pods (id, name, slug, server_id, proxy_port)
-         SELECT 'filler_' || port, 'filler', 'filler-' || port, '{server}', port FROM generate_series(30000, 40000) AS port"
+         SELECT 'filler_' || port, 'filler', 'filler-' || port, '{server}', port
+         FROM generate_series(30000, 40000) AS port"
     ))
     .await;
     let _worker = Worker::start(&db).await;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{add_local_server, assert_says};
+use super::assert_says;
 use crate::support::{TestDb, Worker};
 
 /// Everything about the pods that a job can change.
@@ -11,7 +11,7 @@ const PODS: &str = "SELECT jsonb_agg(to_jsonb(p) - 'lease' - 'updated_at' ORDER 
 #[tokio::test]
 async fn what_was_never_created_can_only_be_created_or_destroyed() {
     let db = TestDb::new().await;
-    add_local_server(&db).await;
+    db.local_server().await;
     let _worker = Worker::start(&db).await;
     let pod = db.pod("a", &json!({})).await;
     let before = db.text(PODS).await;
@@ -26,7 +26,7 @@ async fn what_was_never_created_can_only_be_created_or_destroyed() {
 #[tokio::test]
 async fn what_was_destroyed_can_only_be_destroyed() {
     let db = TestDb::new().await;
-    add_local_server(&db).await;
+    db.local_server().await;
     let _worker = Worker::start(&db).await;
     let pod = db.pod("a", &json!({})).await;
     db.done(&pod, "destroy").await;
@@ -43,13 +43,13 @@ async fn what_was_destroyed_can_only_be_destroyed() {
 #[tokio::test]
 async fn a_payload_with_an_unknown_key_is_refused_with_its_name() {
     let db = TestDb::new().await;
-    add_local_server(&db).await;
+    db.local_server().await;
     let _worker = Worker::start(&db).await;
     let pod = db.pod("a", &json!({})).await;
     let before = db.text(PODS).await;
     for kind in ["create", "destroy"] {
-        db.execute(&format!("INSERT INTO pod_jobs (id, pod_id, kind, payload) VALUES ('{kind}', '{pod}', '{kind}', '{{\"force\": true}}')")).await;
-        let end = db.end_of(kind).await;
+        let job = db.text(&format!("SELECT enqueue_pod_job('{pod}', '{kind}', '{{\"force\": true}}')")).await;
+        let end = db.end_of(&job).await;
         assert_eq!((end.status.as_str(), end.attempt), ("failed", 1));
         assert_says(&end.last_error, &["payload.force", &format!("a {kind} job takes no payload"), "remove the key"]);
         assert_eq!(db.text(PODS).await, before);

@@ -110,8 +110,10 @@ async fn columns_are_as_the_contract_says() {
     ] {
         for (column, kind, says) in columns {
             let of = |what: &str| {
-                format!("SELECT {what} FROM information_schema.columns WHERE table_schema = 'public'
-                         AND table_name = '{table}' AND column_name = '{column}'")
+                format!(
+                    "SELECT {what} FROM information_schema.columns WHERE table_schema = 'public'
+                         AND table_name = '{table}' AND column_name = '{column}'"
+                )
             };
             assert_eq!(db.texts(&of("data_type")).await, [*kind], "{table}.{column}");
             let (nullable, default) = (db.text(&of("is_nullable")).await, db.text(&of("column_default")).await);
@@ -137,12 +139,14 @@ async fn columns_are_as_the_contract_says() {
 #[tokio::test]
 async fn the_least_that_the_contract_asks_for_is_enough() {
     let db = TestDb::new().await;
-    db.execute("INSERT INTO servers (name, ssh_host, cpu_cores, memory_mb, disk_gb) VALUES ('a', 'h', 0.5, 1, 1)").await;
+    db.execute("INSERT INTO servers (name, ssh_host, cpu_cores, memory_mb, disk_gb) VALUES ('a', 'h', 0.5, 1, 1)")
+        .await;
     db.execute("INSERT INTO pods (id, name, slug) VALUES ('pod_123', 'a', 'a')").await;
     db.execute("INSERT INTO pod_jobs (pod_id, kind) VALUES ('pod_123', 'create')").await;
     db.execute("INSERT INTO pod_logs (pod_id, command) VALUES ('pod_123', 'true')").await;
     db.execute("INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('pod_123', 'env', 'A', 'b')").await;
-    let again = db.try_execute("INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('pod_123', 'env', 'A', 'c')").await;
+    let again =
+        db.try_execute("INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('pod_123', 'env', 'A', 'c')").await;
     assert!(again.unwrap_err().to_string().contains("pod_secrets_pkey"));
     db.execute("INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('pod_123', 'deploy_key', 'A', 'c')").await;
 }
@@ -155,10 +159,16 @@ async fn every_kind_and_every_status_of_the_contract_is_accepted() {
     let pods = "pending provisioning starting running stopping stopped failed terminating terminated";
     for (statement, values) in [
         (format!("UPDATE pods SET status = '?' WHERE id = '{pod}'"), pods),
-        (format!("UPDATE pod_jobs SET status = '?' WHERE id = '{job}'"), "queued running retrying succeeded failed cancelled"),
+        (
+            format!("UPDATE pod_jobs SET status = '?' WHERE id = '{job}'"),
+            "queued running retrying succeeded failed cancelled",
+        ),
         (format!("INSERT INTO pod_jobs (pod_id, kind) VALUES ('{pod}', '?')"), "create start stop restart destroy"),
         (
-            format!("INSERT INTO pod_job_steps (job_id, position, name, status, attempt) VALUES ('{job}', (SELECT count(*) FROM pod_job_steps), 'x', '?', 1)"),
+            format!(
+                "INSERT INTO pod_job_steps (job_id, position, name, status, attempt)
+                 VALUES ('{job}', (SELECT count(*) FROM pod_job_steps), 'x', '?', 1)"
+            ),
             "running succeeded skipped failed x",
         ),
         ("UPDATE servers SET status = '?'".to_owned(), "online draining offline"),

@@ -48,7 +48,10 @@ pub fn url_of(database: &str) -> String {
 
 async fn create_database(name: &str, template: Option<&str>) {
     let template = template.map(|template| format!(" TEMPLATE {template}")).unwrap_or_default();
-    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}{template}"))).execute(&mut admin().await).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}{template}")))
+        .execute(&mut admin().await)
+        .await
+        .unwrap();
 }
 
 async fn template() -> &'static str {
@@ -88,7 +91,9 @@ fn schema_hash() -> u64 {
     let mut files: Vec<_> = migrations.chain([root.join("Cargo.lock")]).collect();
     files.sort();
     let mut hasher = DefaultHasher::new();
-    files.iter().for_each(|file| std::fs::read(file).unwrap().hash(&mut hasher));
+    for file in &files {
+        std::fs::read(file).unwrap().hash(&mut hasher);
+    }
     hasher.finish()
 }
 
@@ -140,6 +145,31 @@ impl TestDb {
         rows.await.unwrap().iter().map(|row| row.get::<Option<String>, _>(0).unwrap_or_default()).collect()
     }
 
+    /// Inserts this machine as a server, and returns its id.
+    pub async fn local_server(&self) -> String {
+        sqlx::query_scalar(
+            "INSERT INTO servers (name, connection, cpu_cores, memory_mb, disk_gb)
+             VALUES ('local', 'local', 64, 65536, 1000) RETURNING id",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .unwrap()
+    }
+
+    /// Inserts a server that should be reached at a port of this machine.
+    pub async fn ssh_server(&self, name: &str, port: u16) {
+        sqlx::query(
+            "INSERT INTO servers (name, ssh_host, ssh_port, ssh_host_key, cpu_cores, memory_mb, disk_gb)
+             VALUES ($1, '127.0.0.1', $2, $3, 64, 65536, 1000)",
+        )
+        .bind(name)
+        .bind(i32::from(port))
+        .bind(env("PINACLE_DEV_SSH_HOST_KEY"))
+        .execute(&self.pool)
+        .await
+        .unwrap();
+    }
+
     /// Inserts a pod, as the web app does, and returns its id.
     pub async fn pod(&self, slug: &str, config: &Value) -> String {
         sqlx::query_scalar("INSERT INTO pods (name, slug, config) VALUES ($1, $1, $2) RETURNING id")
@@ -175,9 +205,8 @@ impl TestDb {
                 drop(tokio::time::timeout(Duration::from_millis(500), events.recv()).await);
             }
         };
-        if tokio::time::timeout(HANG, wait).await.is_err() {
-            panic!("{condition} did not come about; jobs: {:#?}", self.jobs().await);
-        }
+        let came = tokio::time::timeout(HANG, wait).await;
+        assert!(came.is_ok(), "{condition} did not come about; jobs: {:#?}", self.jobs().await);
     }
 
     async fn jobs(&self) -> Vec<String> {
@@ -186,7 +215,8 @@ impl TestDb {
 
     /// Waits until the job is finished.
     pub async fn end_of(&self, job: &str) -> JobEnd {
-        self.until(&format!("SELECT status IN ('succeeded', 'failed', 'cancelled') FROM pod_jobs WHERE id = '{job}'")).await;
+        self.until(&format!("SELECT status IN ('succeeded', 'failed', 'cancelled') FROM pod_jobs WHERE id = '{job}'"))
+            .await;
         let row = sqlx::query("SELECT status, coalesce(last_error, ''), attempt FROM pod_jobs WHERE id = $1")
             .bind(job)
             .fetch_one(&self.pool)

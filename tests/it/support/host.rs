@@ -48,11 +48,7 @@ impl PodHost {
 
     /// The machine itself, without SSH.
     pub async fn add_local_to(&self, db: &TestDb) -> String {
-        db.text(
-            "WITH added AS (INSERT INTO servers (name, connection, cpu_cores, memory_mb, disk_gb)
-             VALUES ('local', 'local', 64, 65536, 1000) RETURNING id) SELECT id FROM added",
-        )
-        .await
+        db.local_server().await
     }
 
     /// The host is as it was when the turn began.
@@ -65,8 +61,8 @@ impl Drop for PodHost {
     /// What a failed test has left would fail the next one, too.
     fn drop(&mut self) {
         for left in inventory().into_iter().filter(|left| !self.before.contains(left)) {
-            let (kind, name) = left.split_once(' ').unwrap();
-            let name = name.split(' ').next().unwrap();
+            let mut words = left.split(' ');
+            let (Some(kind), Some(name)) = (words.next(), words.next()) else { continue };
             let removed = match kind {
                 "container" => format!("docker rm -f {name}"),
                 "fence" => format!("rm -f /var/lib/pinacle-worker/fences/{name}"),
@@ -78,12 +74,13 @@ impl Drop for PodHost {
     }
 }
 
-/// Everything of ours that a pod host can hold: containers, networks, volumes, bridges, fence files.
+/// Everything of ours that a pod host can hold: containers, networks, volumes, bridges, fence files. The tests of the
+/// connection alone need no turn; their fences are called host-test-….
 pub fn inventory() -> Vec<String> {
-    let all = sh("docker ps -aq --filter label=pinacle.pod --format 'container {{.Names}} {{.State}}'
+    let all = sh("docker ps -a --filter label=pinacle.pod --format 'container {{.Names}} {{.State}}'
         docker network ls --filter label=pinacle.pod --format 'network {{.Name}}'
         docker volume ls --filter label=pinacle.pod --format 'volume {{.Name}}'
-        ls /var/lib/pinacle-worker/fences 2>/dev/null | sed 's/^/fence /'
+        ls /var/lib/pinacle-worker/fences 2>/dev/null | sed '/^host-test-/d; s/^/fence /'
         ip -o link show type bridge | sed -nE 's/^[0-9]+: (br-[0-9a-f]{12}):.*/bridge \\1/p'");
     let mut all: Vec<String> = all.lines().map(str::to_owned).collect();
     all.sort();

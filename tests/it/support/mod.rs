@@ -11,7 +11,7 @@ pub use worker::Worker;
 use std::time::Duration;
 
 /// Ends a hang; no test is judged by it.
-pub const HANG: Duration = Duration::from_secs(180);
+pub const HANG: Duration = Duration::from_mins(3);
 
 /// A setting of the development stack.
 pub fn env(name: &str) -> String {

@@ -2,6 +2,7 @@
 set -eu
 umask 077
 mkdir -p /etc/pinacle
+touch /etc/pinacle/environment
 cat >/etc/pinacle/environment.new
 if cmp -s /etc/pinacle/environment.new /etc/pinacle/environment; then
     rm /etc/pinacle/environment.new

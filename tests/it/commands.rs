@@ -1,5 +1,10 @@
 //! What a user has run in a pod: environment, install, hooks, processes, a repository.
 
+use std::{
+    net::TcpListener,
+    process::{Child, Command},
+};
+
 use serde_json::json;
 
 use crate::support::{PodHost, TestDb, Worker, host::sh};
@@ -29,11 +34,16 @@ async fn an_environment_arrives_byte_for_byte_and_stands_in_no_command() {
 
     let arrived = sh(&format!("docker exec pinacle-pod-{pod} cat /workspace/values | base64 -w0"));
     let expected = HOSTILE.map(|value| format!("{value}\0")).concat();
-    let expected = sh(&format!("printf %s '{}' | tr '@' '\\0' | base64 -w0", expected.replace('\'', "'\\''").replace('\0', "@")));
+    let expected =
+        sh(&format!("printf %s '{}' | tr '@' '\\0' | base64 -w0", expected.replace('\'', "'\\''").replace('\0', "@")));
     assert_eq!(arrived, expected);
-    assert_eq!(db.text("SELECT trim(stdout) FROM pod_logs WHERE stdout LIKE 'token%'").await, "token [redacted], secret [redacted]");
+    assert_eq!(
+        db.text("SELECT trim(E'\n' FROM stdout) FROM pod_logs WHERE stdout LIKE 'token%'").await,
+        "token [redacted], secret [redacted]"
+    );
     for secret in ["tok-0123456789", "hush-hush", "two  spaces"] {
-        let found = format!("SELECT count(*) FROM pod_logs WHERE concat(command, container_command, stderr) LIKE '%{secret}%'");
+        let found =
+            format!("SELECT count(*) FROM pod_logs WHERE concat(command, container_command, stderr) LIKE '%{secret}%'");
         assert_eq!(db.text(&found).await, "0", "{secret}");
     }
     db.done(&pod, "destroy").await;
@@ -130,6 +140,17 @@ async fn hostile_text_runs_in_the_pod_and_nowhere_else() {
     host.assert_as_before();
 }
 
+/// A server that ends with the test. git starts the daemon as a child, which a signal to git alone would leave.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(Command::new("pkill").args(["-TERM", "-P", &self.0.id().to_string()]).status());
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 #[tokio::test]
 async fn a_repository_is_cloned_and_a_half_made_clone_is_no_obstacle() {
     let (host, db) = (PodHost::turn().await, TestDb::new().await);
@@ -144,30 +165,37 @@ async fn a_repository_is_cloned_and_a_half_made_clone_is_no_obstacle() {
     ));
     // The host's own address in the network of the pod that is first to come.
     let address = "10.200.0.1";
-    let mut daemon = std::process::Command::new("git")
-        .args(["daemon", "--export-all", "--reuseaddr", "--port=9419", &format!("--base-path={base}")])
-        .spawn()
-        .unwrap();
-    let url = format!("git://{address}:9419/repo.git");
-    let here = "git://127.0.0.1:9419/repo.git";
+    let port = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+    let _daemon = Daemon(
+        Command::new("git")
+            .args(["daemon", "--export-all", "--reuseaddr", &format!("--port={port}"), &format!("--base-path={base}")])
+            .spawn()
+            .unwrap(),
+    );
+    let url = format!("git://{address}:{port}/repo.git");
+    let here = format!("git://127.0.0.1:{port}/repo.git");
     sh(&format!("for i in $(seq 100); do git ls-remote {here} >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1"));
 
     let config = json!({ "repository": { "url": url, "branch": "side" }, "install": "pwd && test -s file" });
     let pod = db.pod("cloned", &config).await;
     db.done(&pod, "create").await;
     assert_eq!(sh(&format!("docker exec pinacle-pod-{pod} cat /workspace/repo/file")), "side");
-    assert_eq!(db.text("SELECT trim(stdout) FROM pod_logs WHERE container_command LIKE 'pwd%'").await, "/workspace/repo");
+    assert_eq!(
+        db.text("SELECT trim(E'\n' FROM stdout) FROM pod_logs WHERE container_command LIKE 'pwd%'").await,
+        "/workspace/repo"
+    );
 
     // The clone was cut off: what is there of it is not taken for a clone.
     sh(&format!("docker exec pinacle-pod-{pod} sh -c 'cd /workspace && mv repo/.git repo.partial && rm -r repo'"));
     db.done(&pod, "create").await;
-    assert_eq!(sh(&format!("docker exec pinacle-pod-{pod} sh -c 'cd /workspace && ls && cat repo/file'")), "repo\nside");
+    assert_eq!(
+        sh(&format!("docker exec pinacle-pod-{pod} sh -c 'cd /workspace && ls && cat repo/file'")),
+        "repo\nside"
+    );
     db.done(&pod, "destroy").await;
 
     let missing = db.pod("no-branch", &json!({ "repository": { "url": url, "branch": "nope" } })).await;
     let error = db.refused(&missing, "create").await;
     assert!(error.contains("git clone --branch nope") && error.contains("nope not found"), "{error}");
-    daemon.kill().unwrap();
-    daemon.wait().unwrap();
     host.assert_as_before();
 }

@@ -41,7 +41,9 @@ async fn main() {
         let began = Instant::now();
         sh(&script);
         let by_script = began.elapsed().as_secs_f64() * 1000.0;
-        sh("docker rm -f pinacle-pod-script; docker network rm pinacle-pod-script; docker volume rm pinacle-pod-script");
+        sh(
+            "docker rm -f pinacle-pod-script; docker network rm pinacle-pod-script; docker volume rm pinacle-pod-script",
+        );
         worker_ms.push(by_worker);
         script_ms.push(by_script);
         ratios.push(by_worker / by_script);
@@ -59,7 +61,9 @@ async fn record_script(db: &TestDb) -> String {
     let pod = db.pod("bench-recorded", &json!({})).await;
     db.done(&pod, "create").await;
     let commands = db
-        .texts(&format!("SELECT command FROM pod_logs WHERE pod_id = '{pod}' AND command LIKE 'docker%' ORDER BY timestamp"))
+        .texts(&format!(
+            "SELECT command FROM pod_logs WHERE pod_id = '{pod}' AND command LIKE 'docker%' ORDER BY timestamp"
+        ))
         .await;
     db.done(&pod, "destroy").await;
     let bridge = commands.iter().find_map(|command| command.split("bridge.name=").nth(1)).unwrap().get(..15).unwrap();

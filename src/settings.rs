@@ -20,11 +20,25 @@ pub struct Settings {
     pub config: Option<PathBuf>,
 
     /// The PostgreSQL database, as postgres://user:password@host:port/name.
-    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", help_heading = "Settings")]
+    #[arg(
+        long,
+        global = true,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Settings"
+    )]
     pub database_url: Option<SecretString>,
 
     /// The private SSH key for the pod hosts, itself, in OpenSSH's format.
-    #[arg(long, global = true, env = "SSH_PRIVATE_KEY", hide_env_values = true, value_name = "KEY", help_heading = "Settings")]
+    #[arg(
+        long,
+        global = true,
+        env = "SSH_PRIVATE_KEY",
+        hide_env_values = true,
+        value_name = "KEY",
+        help_heading = "Settings"
+    )]
     pub ssh_private_key: Option<SecretString>,
 
     /// A file with the private SSH key.
@@ -47,8 +61,14 @@ pub struct Settings {
     pub drain_timeout: Duration,
 
     /// The block of addresses that the pods' networks on each host are cut from; /14 or larger.
-    #[arg(long, global = true, env = "POD_SUBNETS", default_value = "10.200.0.0/14", value_name = "CIDR",
-        help_heading = "Settings")]
+    #[arg(
+        long,
+        global = true,
+        env = "POD_SUBNETS",
+        default_value = "10.200.0.0/14",
+        value_name = "CIDR",
+        help_heading = "Settings"
+    )]
     pub pod_subnets: SubnetPool,
 
     /// How long rows of pod_logs are kept, in days.
@@ -62,13 +82,26 @@ pub struct Settings {
     pub log_cleanup_interval: Duration,
 
     /// Where `run` serves /healthz, /readyz and /metrics.
-    #[arg(long, global = true, env = "HTTP_ADDR", default_value = "127.0.0.1:9470", value_name = "ADDR:PORT",
-        help_heading = "Settings")]
+    #[arg(
+        long,
+        global = true,
+        env = "HTTP_ADDR",
+        default_value = "127.0.0.1:9470",
+        value_name = "ADDR:PORT",
+        help_heading = "Settings"
+    )]
     pub http_addr: SocketAddr,
 
     /// How `run` writes its own log.
-    #[arg(long, global = true, env = "LOG_FORMAT", default_value = "text", value_enum, value_name = "FORMAT",
-        help_heading = "Settings")]
+    #[arg(
+        long,
+        global = true,
+        env = "LOG_FORMAT",
+        default_value = "text",
+        value_enum,
+        value_name = "FORMAT",
+        help_heading = "Settings"
+    )]
     pub log_format: LogFormat,
 
     /// Print JSON for programs.

@@ -213,10 +213,7 @@ mod tests {
     fn a_command_in_a_container_is_shown_in_full_and_as_the_user_wrote_it() {
         let command = Command::script("echo 'a  b' && false").inside("pinacle-pod-x");
         assert_eq!(command.shown_in_container().as_deref(), Some("echo 'a  b' && false"));
-        assert_eq!(
-            command.shown(),
-            r#"docker exec -i pinacle-pod-x sh -c "echo 'a  b' && false""#
-        );
+        assert_eq!(command.shown(), r#"docker exec -i pinacle-pod-x sh -c "echo 'a  b' && false""#);
         assert_eq!(Command::new("true").shown_in_container(), None);
     }
 

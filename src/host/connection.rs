@@ -57,8 +57,11 @@ impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Exited(code) => write!(f, "exited with code {code}"),
-            Self::Signalled(9) => write!(f, "was killed (signal 9); if it needed more memory than the pod's tier has, \
-                 choose a larger one"),
+            Self::Signalled(9) => write!(
+                f,
+                "was killed (signal 9); if it needed more memory than the pod's tier has, \
+                 choose a larger one"
+            ),
             Self::Signalled(signal) => write!(f, "was ended by signal {signal}"),
             Self::TimedOut => write!(f, "did not end within its time limit"),
             Self::Ended => write!(f, "was ended before it was done"),

@@ -46,8 +46,7 @@ impl Host {
     }
 
     async fn answers(&self, command: &Command) -> Result<bool, ConnectionError> {
-        let outcome =
-            self.connection.exec(command, None, &mut Collected::default(), &CancellationToken::new()).await?;
+        let outcome = self.connection.exec(command, None, &mut Collected::default(), &CancellationToken::new()).await?;
         Ok(outcome.success())
     }
 }
@@ -77,8 +76,7 @@ impl HostDirectory {
             None => Box::new(Local),
             Some(endpoint) => Box::new(Ssh::new(endpoint.clone(), self.private_key(server)?)),
         };
-        let host =
-            Arc::new(Host { name: server.name.clone(), connection, endpoint, needs_sudo: OnceCell::new() });
+        let host = Arc::new(Host { name: server.name.clone(), connection, endpoint, needs_sudo: OnceCell::new() });
         hosts.insert(server.id.clone(), Arc::clone(&host));
         Ok(host)
     }
@@ -103,9 +101,8 @@ fn endpoint(server: &Server) -> Result<Option<Endpoint>, ConnectionError> {
         host: server.ssh_host.clone().ok_or_else(|| missing("servers.ssh_host is empty"))?,
         port: u16::try_from(server.ssh_port).map_err(|_| missing("servers.ssh_port is no port"))?,
         user: server.ssh_user.clone(),
-        host_key: server
-            .ssh_host_key
-            .clone()
-            .ok_or_else(|| missing("no host key is pinned (servers.ssh_host_key is empty), so nobody knows who answers"))?,
+        host_key: server.ssh_host_key.clone().ok_or_else(|| {
+            missing("no host key is pinned (servers.ssh_host_key is empty), so nobody knows who answers")
+        })?,
     }))
 }

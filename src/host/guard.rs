@@ -231,7 +231,8 @@ impl StreamReader {
 
     fn may_be_ours(&self) -> bool {
         let held = &self.held;
-        self.ours().any(|start| if held.len() < start.len() { start.starts_with(held) } else { held.starts_with(&start) })
+        self.ours()
+            .any(|start| if held.len() < start.len() { start.starts_with(held) } else { held.starts_with(&start) })
     }
 
     /// Whether the line that is held up to `end` is the guard's; if so, it is understood.

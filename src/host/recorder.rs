@@ -19,9 +19,9 @@ use super::{
     redact::{RedactStream, Redactor},
 };
 use crate::store::{
-        Fence, StoreError,
-        logs::{self, Update},
-    };
+    Fence, StoreError,
+    logs::{self, Update},
+};
 
 /// How often a page that polls sees new output at first. The pause grows with what is written already, so that
 /// the database rewrites a bounded amount a second however long the log gets.
@@ -112,11 +112,7 @@ impl Recorder {
             return Ok(finished);
         }
         let shown = command.shown_in_container().unwrap_or_else(|| command.shown());
-        Err(HostError::Failed {
-            command: self.redactor.text(&shown),
-            outcome: finished.outcome,
-            said: finished.said(),
-        })
+        Err(HostError::Failed { command: self.redactor.text(&shown), outcome: finished.outcome, said: finished.said() })
     }
 
     /// Runs a command whose exit code is an answer.
@@ -128,8 +124,7 @@ impl Recorder {
         let redactor = self.redactor.with(command.secrets());
         let shown = redactor.text(&command.shown());
         let shown_inside = command.shown_in_container().map(|shown| redactor.text(&shown));
-        let log =
-            logs::NewLog { command: &shown, container_command: shown_inside.as_deref(), label: command.label };
+        let log = logs::NewLog { command: &shown, container_command: shown_inside.as_deref(), label: command.label };
         let id = logs::begin(&self.db, &self.fence, &log).await?;
         let began = Instant::now();
         let streams = Streams::new(&redactor);
@@ -245,8 +240,7 @@ impl Stream {
 
 impl Streams {
     fn new(redactor: &Redactor) -> Self {
-        let stream =
-            || Stream { redact: Some(redactor.stream()), capture: Capture::new(), stored: 0, unknown: false };
+        let stream = || Stream { redact: Some(redactor.stream()), capture: Capture::new(), stored: 0, unknown: false };
         Self(Mutex::new([stream(), stream()]))
     }
 

@@ -248,8 +248,7 @@ fn connection_error(endpoint: &Endpoint, error: &async_ssh2_tokio::Error) -> Con
     use async_ssh2_tokio::Error;
     let host = endpoint.to_string();
     match error {
-        Error::ServerCheckFailed
-        | Error::SshError(russh::Error::UnknownKey | russh::Error::NoCommonAlgo { .. }) => {
+        Error::ServerCheckFailed | Error::SshError(russh::Error::UnknownKey | russh::Error::NoCommonAlgo { .. }) => {
             ConnectionError::HostKey { host }
         }
         Error::KeyAuthFailed => ConnectionError::Refused { host, user: endpoint.user.clone() },

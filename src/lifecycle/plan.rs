@@ -20,8 +20,21 @@ pub struct Plan {
 const CREATE: Plan = Plan {
     passing: PodStatus::Provisioning,
     steps: &[
-        Place, Port, Network, Volume, Image, Container, Start, Proxy, Environment, Repository, Install, PreStart,
-        Processes, Health, PostStart,
+        Place,
+        Port,
+        Network,
+        Volume,
+        Image,
+        Container,
+        Start,
+        Proxy,
+        Environment,
+        Repository,
+        Install,
+        PreStart,
+        Processes,
+        Health,
+        PostStart,
     ],
     reaching: PodStatus::Running,
 };
@@ -29,9 +42,7 @@ const CREATE: Plan = Plan {
 /// The same from the network on: what a stopped pod holds in the database stays its own.
 const START: Plan = Plan {
     passing: PodStatus::Starting,
-    steps: &[
-        Network, Volume, Image, Container, Start, Proxy, Environment, PreStart, Processes, Health, PostStart,
-    ],
+    steps: &[Network, Volume, Image, Container, Start, Proxy, Environment, PreStart, Processes, Health, PostStart],
     reaching: PodStatus::Running,
 };
 
@@ -41,7 +52,18 @@ const STOP: Plan = Plan { passing: PodStatus::Stopping, steps: &[Stop], reaching
 const RESTART: Plan = Plan {
     passing: PodStatus::Starting,
     steps: &[
-        Stop, Network, Volume, Image, Container, Start, Proxy, Environment, PreStart, Processes, Health, PostStart,
+        Stop,
+        Network,
+        Volume,
+        Image,
+        Container,
+        Start,
+        Proxy,
+        Environment,
+        PreStart,
+        Processes,
+        Health,
+        PostStart,
     ],
     reaching: PodStatus::Running,
 };

@@ -98,7 +98,9 @@ impl PodAtWork {
     /// # Errors
     /// The pod holds none.
     pub async fn port(&self) -> Result<i32, StepError> {
-        self.port_if_held().await?.ok_or_else(|| StepError::fail("the pod holds no port yet; a create would give it one"))
+        self.port_if_held()
+            .await?
+            .ok_or_else(|| StepError::fail("the pod holds no port yet; a create would give it one"))
     }
 
     /// Whether the pod ever got as far as its port: before that, nothing of it is made on a host.
@@ -133,4 +135,3 @@ impl PodAtWork {
         })
     }
 }
-

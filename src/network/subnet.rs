@@ -16,7 +16,9 @@ pub struct SubnetPool {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{given:?} is no block of addresses for pods; use one like 10.200.0.0/14, of /14 or larger, that nothing else uses")]
+#[error(
+    "{given:?} is no block of addresses for pods; use one like 10.200.0.0/14, of /14 or larger, that nothing else uses"
+)]
 pub struct InvalidSubnetPool {
     given: String,
 }

@@ -71,12 +71,16 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
     let (fence, attempt_is_last) = (claimed.fence(), claimed.attempt >= claimed.max_attempts);
     let work = async {
         let (pod, spec) = prepare(tools, claimed).await?;
-        let secrets = secrets::of_pod(&tools.db, &claimed.pod_id).await.map_err(|error| Refusal::Error(error.into()))?;
+        let secrets =
+            secrets::of_pod(&tools.db, &claimed.pod_id).await.map_err(|error| Refusal::Error(error.into()))?;
         let pod = PodAtWork::new(tools.clone(), fence.clone(), stop.token.clone(), pod, spec, secrets);
         if claimed.attempt > claimed.max_attempts {
-            return Ok((pod, Err(StepError::fail(
-                "the workers that ran this job stopped one after the other; it is not tried again. See their logs",
-            ))));
+            return Ok((
+                pod,
+                Err(StepError::fail(
+                    "the workers that ran this job stopped one after the other; it is not tried again. See their logs",
+                )),
+            ));
         }
         let walked = lifecycle::walk(plan(claimed.kind), &pod, claimed.attempt, drain).await;
         Ok((pod, walked))

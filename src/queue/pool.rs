@@ -173,8 +173,13 @@ async fn work(pool: &Arc<Pool>, claimed: Claimed) {
     metrics::gauge!("pinacle_jobs_running").decrement(1.0);
     metrics::counter!("pinacle_jobs_total", "kind" => kind.as_str(), "outcome" => ended.as_str()).increment(1);
     metrics::histogram!("pinacle_job_duration_seconds", "kind" => kind.as_str()).record(seconds);
-    tracing::info!(duration_ms = seconds * 1000.0, outcome = ended.as_str(), "The {kind} of pod {}: {}.",
-        claimed.pod_id, ended.as_str());
+    tracing::info!(
+        duration_ms = seconds * 1000.0,
+        outcome = ended.as_str(),
+        "The {kind} of pod {}: {}.",
+        claimed.pod_id,
+        ended.as_str()
+    );
 }
 
 /// A panic is a bug of ours: the job is tried again like any other failure that may pass, and fails in the end.

@@ -4,7 +4,7 @@
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use super::{SWEEP_INTERVAL, TAKEOVER_SILENCE};
+use super::{DEADLINE_OVERRUN, SWEEP_INTERVAL, TAKEOVER_SILENCE};
 use crate::store::{doorbells, jobs};
 
 pub async fn run(db: PgPool, end: CancellationToken) {
@@ -20,7 +20,7 @@ pub async fn run(db: PgPool, end: CancellationToken) {
 }
 
 async fn sweep(db: &PgPool) -> Result<(), sqlx::Error> {
-    let rescued = jobs::rescue(db, TAKEOVER_SILENCE).await?;
+    let rescued = jobs::rescue(db, TAKEOVER_SILENCE, DEADLINE_OVERRUN).await?;
     if rescued > 0 {
         metrics::counter!("pinacle_jobs_rescued_total").increment(rescued);
         tracing::warn!(jobs = rescued, "Took back {rescued} jobs of a worker that stopped answering.");

@@ -108,7 +108,8 @@ impl ContainerRuntime {
     }
 
     pub async fn pull_image(&self, image: &str) -> Result<(), HostError> {
-        let pull = self.docker(["image", "pull", "--quiet", image]).timeout(PULL_TIMEOUT).label("📥 Fetching the image");
+        let pull =
+            self.docker(["image", "pull", "--quiet", image]).timeout(PULL_TIMEOUT).label("📥 Fetching the image");
         self.recorder.run(&pull).await.map(drop)
     }
 

@@ -199,19 +199,20 @@ pub async fn renew(db: &PgPool, worker: &str, job_ids: &[String]) -> Result<Vec<
     .await
 }
 
-/// Takes back the jobs whose worker has been silent for `silence`, or has overrun its deadline by as much. The lease
-/// grows at once, so that the silent worker can no longer write. Returns how many there were.
-pub async fn rescue(db: &PgPool, silence: Duration) -> Result<u64, sqlx::Error> {
+/// Takes back the jobs whose worker has been silent for `silence`, or that have overrun their deadline by `overrun`. The
+/// lease grows at once, so that the worker can no longer write. Returns how many there were.
+pub async fn rescue(db: &PgPool, silence: Duration, overrun: Duration) -> Result<u64, sqlx::Error> {
     let rescued = sqlx::query!(
         "WITH dead AS (
              UPDATE pod_jobs
              SET status = 'retrying', run_at = now(), worker = NULL,
                  last_error = 'The worker that ran this job stopped answering; another takes it up.'
-             WHERE status = 'running' AND (heartbeat_at < now() - $1::interval OR deadline_at < now() - $1::interval)
+             WHERE status = 'running' AND (heartbeat_at < now() - $1::interval OR deadline_at < now() - $2::interval)
              RETURNING pod_id
          )
          UPDATE pods p SET lease = p.lease + 1 FROM dead WHERE p.id = dead.pod_id",
-        interval(silence)
+        interval(silence),
+        interval(overrun)
     )
     .execute(db)
     .await?;

@@ -90,13 +90,7 @@ fn split(update: Option<&Update>) -> (&str, Option<&str>) {
 }
 
 /// Writes how the command ended. `duration_ms` is in milliseconds.
-pub async fn finish(
-    db: &PgPool,
-    fence: &Fence,
-    id: &str,
-    exit_code: i32,
-    duration_ms: i32,
-) -> Result<(), StoreError> {
+pub async fn finish(db: &PgPool, fence: &Fence, id: &str, exit_code: i32, duration_ms: i32) -> Result<(), StoreError> {
     let written = sqlx::query!(
         "UPDATE pod_logs SET exit_code = $3, duration = $4
          WHERE id = $1 AND EXISTS (SELECT FROM pods WHERE id = pod_id AND lease = $2)",

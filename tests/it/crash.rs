@@ -54,7 +54,8 @@ async fn a_frozen_worker_that_comes_back_writes_nothing_and_runs_nothing() {
     zombie.signal("-STOP");
     let zombie_name = db.text(&format!("SELECT worker FROM pod_jobs WHERE id = '{job}'")).await;
     let heir = Worker::start(&db).await;
-    db.until(&format!("SELECT worker <> '{zombie_name}' AND status = 'running' FROM pod_jobs WHERE id = '{job}'")).await;
+    db.until(&format!("SELECT worker <> '{zombie_name}' AND status = 'running' FROM pod_jobs WHERE id = '{job}'"))
+        .await;
     zombie.signal("-CONT");
     assert_eq!(db.end_of(&job).await.status, "succeeded");
     db.until("SELECT count(*) = 0 FROM pod_logs WHERE exit_code IS NULL").await;

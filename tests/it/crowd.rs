@@ -59,14 +59,16 @@ async fn two_workers_bring_thirty_pods_where_their_last_jobs_asked() {
     }
     db.until(unfinished).await;
 
-    let failed = db.texts("SELECT concat_ws(' ', pod_id, kind, last_error) FROM pod_jobs WHERE status <> 'succeeded'").await;
+    let failed =
+        db.texts("SELECT concat_ws(' ', pod_id, kind, last_error) FROM pod_jobs WHERE status <> 'succeeded'").await;
     assert!(failed.is_empty(), "{failed:#?}");
     for (number, pod) in pods.iter().enumerate() {
         assert_eq!(db.pod_status(pod).await, FATES[number % FATES.len()].1, "crowd-{number}");
     }
     let shared = "SELECT count(DISTINCT worker) FROM pod_jobs WHERE status = 'succeeded'";
     assert_eq!(db.text(shared).await, "2", "both workers took part");
-    let out_of_order = "SELECT count(*) FROM pod_jobs a JOIN pod_jobs b ON a.pod_id = b.pod_id AND a.position < b.position
+    let out_of_order =
+        "SELECT count(*) FROM pod_jobs a JOIN pod_jobs b ON a.pod_id = b.pod_id AND a.position < b.position
         WHERE b.started_at < a.finished_at";
     assert_eq!(db.text(out_of_order).await, "0", "jobs of one pod ran in order and one at a time");
     let twice = "SELECT count(*) FROM (

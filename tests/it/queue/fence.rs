@@ -81,7 +81,7 @@ async fn a_worker_that_was_taken_over_writes_nothing() {
     }
 
     silence_all(&db).await;
-    assert_eq!(jobs::rescue(&db.pool, SILENCE).await.unwrap(), 1);
+    assert_eq!(jobs::rescue(&db.pool, SILENCE, SILENCE).await.unwrap(), 1);
     assert_refused(&db, &old, &server, &log, "once the job was taken back").await;
 
     let new = claim(&db, &pod, "new").await.unwrap().fence();
@@ -109,7 +109,7 @@ async fn only_the_newest_lease_ends_a_job() {
         db.job(&pod, "create").await;
         let old = claim(&db, &pod, "old").await.unwrap().fence();
         silence_all(&db).await;
-        jobs::rescue(&db.pool, SILENCE).await.unwrap();
+        jobs::rescue(&db.pool, SILENCE, SILENCE).await.unwrap();
         let new = claim(&db, &pod, "new").await.unwrap().fence();
         assert!(matches!(end(&db.pool, &old, how).await, Err(StoreError::Fenced { .. })), "{how}");
         end(&db.pool, &new, how).await.unwrap_or_else(|error| panic!("{how}: {error}"));
@@ -131,7 +131,7 @@ async fn the_rows_of_a_cut_off_command_are_closed() {
     let open = logs::begin(&db.pool, &living, &LOG).await.unwrap();
     silence_all(&db).await;
     db.execute("UPDATE pod_jobs SET heartbeat_at = now() WHERE worker = 'living'").await;
-    jobs::rescue(&db.pool, SILENCE).await.unwrap();
+    jobs::rescue(&db.pool, SILENCE, SILENCE).await.unwrap();
     claim(&db, &pod, "new").await.unwrap();
     let row = db
         .text(&format!(

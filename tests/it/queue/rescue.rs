@@ -14,12 +14,12 @@ async fn only_silent_and_overdue_jobs_are_taken_back_and_only_once() {
         job.insert(slug, db.job(&pod, "create").await);
         claim(&db, &pod, slug).await.unwrap();
     }
-    assert_eq!(jobs::rescue(&db.pool, SILENCE).await.unwrap(), 0);
+    assert_eq!(jobs::rescue(&db.pool, SILENCE, SILENCE).await.unwrap(), 0);
     db.execute("UPDATE pod_jobs SET heartbeat_at = now() - interval '16 seconds' WHERE worker = 'silent'").await;
     db.execute("UPDATE pod_jobs SET deadline_at = now() - interval '16 seconds' WHERE worker = 'overdue'").await;
     db.execute("UPDATE pod_jobs SET heartbeat_at = now() - interval '14 seconds' WHERE worker = 'living'").await;
 
-    let both = tokio::join!(jobs::rescue(&db.pool, SILENCE), jobs::rescue(&db.pool, SILENCE));
+    let both = tokio::join!(jobs::rescue(&db.pool, SILENCE, SILENCE), jobs::rescue(&db.pool, SILENCE, SILENCE));
 
     assert_eq!(both.0.unwrap() + both.1.unwrap(), 2);
     assert_eq!(status(&db, &job["silent"]).await, "retrying");
@@ -42,7 +42,7 @@ async fn a_heartbeat_renews_what_is_still_held_and_hears_of_a_cancel() {
 
     silence_all(&db).await;
     jobs::renew(&db.pool, "worker", std::slice::from_ref(&of_a)).await.unwrap();
-    assert_eq!(jobs::rescue(&db.pool, SILENCE).await.unwrap(), 1, "the one that was not renewed");
+    assert_eq!(jobs::rescue(&db.pool, SILENCE, SILENCE).await.unwrap(), 1, "the one that was not renewed");
     claim(&db, &b, "other").await.unwrap();
     jobs::cancel(&db.pool, &of_a).await.unwrap();
     let held = jobs::renew(&db.pool, "worker", &ids).await.unwrap();
@@ -93,7 +93,7 @@ async fn a_job_whose_workers_keep_dying_fails_in_the_end() {
     for _ in 0..5 {
         claim(&db, &pod, "dead").await.unwrap();
         silence_all(&db).await;
-        assert_eq!(jobs::rescue(&db.pool, SILENCE).await.unwrap(), 1);
+        assert_eq!(jobs::rescue(&db.pool, SILENCE, SILENCE).await.unwrap(), 1);
     }
     let _worker = Worker::start(&db).await;
     let end = db.end_of(&job).await;

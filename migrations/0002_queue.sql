@@ -126,7 +126,9 @@ BEGIN
     SELECT * INTO last_in_line FROM public.pod_jobs j
     WHERE j.pod_id = pod_id AND j.status IN ('queued', 'running', 'retrying')
     ORDER BY j.position DESC LIMIT 1;
-    IF last_in_line.status = 'queued' AND last_in_line.kind = kind THEN
+    -- One that is planned for later than this is not the same wish.
+    IF last_in_line.status = 'queued' AND last_in_line.kind = kind
+       AND last_in_line.run_at <= greatest(coalesce(run_at, now()), now()) THEN
         RETURN last_in_line.id;
     END IF;
     INSERT INTO public.pod_jobs (pod_id, kind, payload, run_at, priority, requested_by)

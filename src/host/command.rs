@@ -34,7 +34,7 @@ impl Part {
 }
 
 /// A NUL byte cannot travel in an argv.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("a command holds a NUL byte, which no program can be given; remove it from {0}")]
 pub struct NulByte(pub String);
 
@@ -147,6 +147,17 @@ impl Command {
     pub fn closes_fence(mut self) -> Self {
         self.closes_fence = true;
         self
+    }
+
+    /// That every word of it can travel.
+    ///
+    /// # Errors
+    /// The first that holds a NUL byte.
+    pub(super) fn check(&self) -> Result<(), NulByte> {
+        match self.argv.iter().find(|part| part.exposed().contains('\0')) {
+            Some(part) => Err(NulByte(format!("{:?}", part.shown()))),
+            None => Ok(()),
+        }
     }
 
     /// The argv as it is executed, secrets and all.

@@ -4,19 +4,20 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     command::{Command, NulByte},
-    guard::{Event, FencedBy, Guard, StreamReader, Verdict},
+    guard::{Event, Feed, FencedBy, Guard, Pipe, StreamReader, Verdict},
 };
 
-/// How much longer than the guard the worker waits for its last word before it gives the connection up.
-const LAST_WORD_MARGIN: Duration = Duration::from_secs(10);
-/// How long a cancelled command may take to end: the guard's five seconds up to SIGKILL, inside and outside a
-/// container, and the way.
-const CANCEL_MARGIN: Duration = Duration::from_secs(20);
+/// How much longer than the time limit the worker waits for the guard's last word before it gives the connection up:
+/// what an older lease left may take 17 s to end first, and a command 10 s from SIGTERM to the end of its last child.
+const LAST_WORD_MARGIN: Duration = Duration::from_secs(40);
+/// How long a cancelled command may take to end: as long as that, and the time a guard in a container is given first.
+const CANCEL_MARGIN: Duration = Duration::from_secs(50);
+/// Enough for a host that is busy, and has to be dialled first.
+const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Exit codes above this are a shell's way to say that a signal ended the command.
 const SIGNAL_BASE: i32 = 128;
 /// Linux's highest signal number.
@@ -71,7 +72,7 @@ impl std::fmt::Display for Outcome {
 }
 
 /// Why a command could not be run, or not be fenced.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ConnectionError {
     #[error("{host} cannot be reached: {reason}. Check that the host is up and that its SSH port is open")]
     Unreachable { host: String, reason: String },
@@ -97,8 +98,15 @@ pub enum ConnectionError {
     Expired,
     #[error("a command of an earlier execution is still running on the host and could not be ended")]
     Busy,
+    #[error(
+        "the pod's fence file on the host can be neither written nor locked. Check that the host's disk is not full, \
+         and that /var/lib/pinacle-worker/fences, or the SSH user's home, can be written to"
+    )]
+    Unfenced,
     #[error(transparent)]
     Command(#[from] NulByte),
+    #[error("a command's arguments and stdin have {0} bytes, and no more than 1.5 MiB can be sent to a host")]
+    TooLarge(usize),
 }
 
 /// Takes the output as it comes.
@@ -144,16 +152,15 @@ pub trait ServerConnection: Send + Sync {
         output: &mut dyn Output,
         cancel: &CancellationToken,
     ) -> Result<Outcome, ConnectionError> {
-        let mut guard = self.open().await?;
-        let order = match guard.order(command, fence).await {
-            Ok(order) => order,
-            Err(error) => {
-                if matches!(error, ConnectionError::Lost) {
-                    guard.broken.cancel();
-                }
-                return Err(error);
-            }
+        command.check()?;
+        let guard = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Ok(Outcome::Ended),
+            guard = self.open() => guard?,
         };
+        let (order, bytes) = guard.order(command, fence)?;
+        let Guard { pipe: Pipe { input, mut events }, broken, .. } = guard;
+        let mut feed = Feed::new(input, bytes);
         let mut stdout = StreamReader::new(&order, command);
         let mut stderr = StreamReader::new(&order, command);
         let last_word = tokio::time::sleep(order.limit + LAST_WORD_MARGIN);
@@ -162,15 +169,15 @@ pub trait ServerConnection: Send + Sync {
 
         while stdout.verdict().is_none() || stderr.verdict().is_none() {
             tokio::select! {
-                event = guard.pipe.events.recv() => match event {
+                event = events.recv() => match event {
                     Some(Event::Stdout(bytes)) => output.stdout(&stdout.push(bytes)).await,
                     Some(Event::Stderr(bytes)) => output.stderr(&stderr.push(bytes)).await,
                     None => break,
                 },
+                () = feed.send() => {}
                 () = cancel.cancelled(), if !cancelled => {
                     cancelled = true;
-                    // The guard takes the end of its stdin as the wish to end the command.
-                    drop(guard.pipe.input.shutdown().await);
+                    feed.hang_up().await;
                     last_word.as_mut().reset(tokio::time::Instant::now() + CANCEL_MARGIN);
                 }
                 () = &mut last_word => break,
@@ -180,8 +187,7 @@ pub trait ServerConnection: Send + Sync {
         output.stderr(&stderr.finish()).await;
 
         match stderr.verdict().or(stdout.verdict()) {
-            Some(Verdict::Exited(code) | Verdict::Ended(code)) if code == 0 => Ok(Outcome::Exited(0)),
-            Some(Verdict::Exited(_)) if cancelled => Ok(Outcome::Ended),
+            Some(Verdict::Exited(code)) if cancelled && code != 0 => Ok(Outcome::Ended),
             Some(Verdict::Exited(code)) if (SIGNAL_BASE + 1..=SIGNAL_BASE + MAX_SIGNAL).contains(&code) => {
                 Ok(Outcome::Signalled(code - SIGNAL_BASE))
             }
@@ -191,8 +197,9 @@ pub trait ServerConnection: Send + Sync {
             Some(Verdict::Fenced) => Err(ConnectionError::Fenced),
             Some(Verdict::Expired) => Err(ConnectionError::Expired),
             Some(Verdict::Busy) => Err(ConnectionError::Busy),
+            Some(Verdict::Unfenced) => Err(ConnectionError::Unfenced),
             None => {
-                guard.broken.cancel();
+                broken.cancel();
                 Ok(Outcome::Lost)
             }
         }
@@ -203,7 +210,7 @@ pub trait ServerConnection: Send + Sync {
     /// # Errors
     /// The host can't be reached, or has no shell to run commands in.
     async fn test_connection(&self) -> Result<(), ConnectionError> {
-        let command = Command::new("true").timeout(LAST_WORD_MARGIN);
+        let command = Command::new("true").timeout(TEST_TIMEOUT);
         match self.exec(&command, None, &mut Collected::default(), &CancellationToken::new()).await? {
             outcome if outcome.success() => Ok(()),
             outcome => Err(ConnectionError::NoShell(format!("`true` {outcome}"))),

@@ -2,11 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use secrecy::SecretString;
-use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -23,7 +22,7 @@ pub struct Host {
     pub connection: Box<dyn ServerConnection>,
     /// `None` for the machine itself.
     endpoint: Option<Endpoint>,
-    needs_sudo: OnceCell<bool>,
+    needs_sudo: OnceLock<bool>,
 }
 
 impl Host {
@@ -32,17 +31,22 @@ impl Host {
     /// # Errors
     /// The host can't be reached.
     pub async fn docker_needs_sudo(&self) -> Result<bool, ConnectionError> {
-        let ask = async {
-            let direct = Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]);
-            if self.answers(&direct).await? {
-                return Ok(false);
-            }
-            self.answers(&direct.sudo(true)).await
-        };
         if self.endpoint.as_ref().is_some_and(|endpoint| endpoint.user == "root") {
             return Ok(false);
         }
-        self.needs_sudo.get_or_try_init(|| ask).await.copied()
+        if let Some(needed) = self.needs_sudo.get() {
+            return Ok(*needed);
+        }
+        let direct = Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]);
+        let needed = if self.answers(&direct).await? {
+            false
+        } else if self.answers(&direct.sudo(true)).await? {
+            true
+        } else {
+            // Docker is down: it says nothing about later.
+            return Ok(false);
+        };
+        Ok(*self.needs_sudo.get_or_init(|| needed))
     }
 
     async fn answers(&self, command: &Command) -> Result<bool, ConnectionError> {
@@ -76,7 +80,7 @@ impl HostDirectory {
             None => Box::new(Local),
             Some(endpoint) => Box::new(Ssh::new(endpoint.clone(), self.private_key(server)?)),
         };
-        let host = Arc::new(Host { name: server.name.clone(), connection, endpoint, needs_sudo: OnceCell::new() });
+        let host = Arc::new(Host { name: server.name.clone(), connection, endpoint, needs_sudo: OnceLock::new() });
         hosts.insert(server.id.clone(), Arc::clone(&host));
         Ok(host)
     }

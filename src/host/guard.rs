@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{
     ConnectionError,
     command::{Command, NulByte, quote},
+    recorder::LeaseClock,
 };
 
 /// The script itself.
@@ -27,10 +28,18 @@ const MARK: u8 = 0x1e;
 const GREETING: &[u8] = b"\x1epinacle-guard ";
 /// A login shell may print before the guard greets; more noise than this is not a login shell's.
 const MAX_NOISE_BYTES: usize = 64 * 1024;
+/// No line of the guard's own is longer: the mark, a nonce, an outcome and an exit code.
+const MAX_LINE_BYTES: usize = 96;
 /// How much longer the guard outside a container waits than the one inside it.
 const OUTER_MARGIN: Duration = Duration::from_secs(15);
-/// The exit code of what SIGTERM has ended.
-const ENDED_BEFORE_IT_RAN: i32 = 128 + 15;
+/// The most that is sent for one command, its arguments and its stdin. It is less than the 2 MiB that sshd takes before
+/// anyone has read them: beyond that, one command that does not read its stdin can stop all others on the connection
+/// (russh 0.62 sends nothing for any channel while one channel's window is closed).
+const MAX_SENT_BYTES: usize = 1536 * 1024;
+/// A guard that waits for longer is not used: by then the host's clock and ours may have drifted apart.
+const MAX_WAIT: Duration = Duration::from_hours(1);
+/// How long the end of stdin may take on its way, on a connection that may be dead.
+const HANG_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What comes back from a guard.
 #[derive(Debug)]
@@ -62,8 +71,8 @@ pub struct Guard {
 pub struct FencedBy {
     pub pod_id: String,
     pub lease: i64,
-    /// Up to here the worker surely holds the lease.
-    pub valid_until: Instant,
+    /// Up to when the worker surely holds the lease, read at the last moment.
+    pub clock: LeaseClock,
 }
 
 /// The guard's last word.
@@ -79,6 +88,8 @@ pub enum Verdict {
     Expired,
     /// A command of an older lease could not be ended.
     Busy,
+    /// The fence file could not be written or locked.
+    Unfenced,
 }
 
 impl Guard {
@@ -90,7 +101,11 @@ impl Guard {
             match pipe.events.recv().await {
                 Some(Event::Stdout(bytes)) => stdout.extend_from_slice(&bytes),
                 Some(Event::Stderr(bytes)) => stderr.extend_from_slice(&bytes),
-                None => return Err(ConnectionError::NoShell(String::from_utf8_lossy(&stderr).trim().to_owned())),
+                // A shell that is none, such as nologin, says so on either stream.
+                None => {
+                    let said = [stderr, stdout].concat();
+                    return Err(ConnectionError::NoShell(String::from_utf8_lossy(&said).trim().to_owned()));
+                }
             }
             if stdout.len() + stderr.len() > MAX_NOISE_BYTES {
                 return Err(ConnectionError::NoShell("it printed without end".to_owned()));
@@ -103,55 +118,55 @@ impl Guard {
 
     /// Whether it still waits for its order.
     pub fn is_waiting(&self) -> bool {
-        !self.pipe.events.is_closed() && !self.broken.is_cancelled()
+        !self.pipe.events.is_closed() && !self.broken.is_cancelled() && self.greeted_at.elapsed() < MAX_WAIT
     }
 
-    /// Sends the order for `command`, and its stdin.
-    pub async fn order(&mut self, command: &Command, fence: Option<&FencedBy>) -> Result<Order, ConnectionError> {
-        let order = Order { nonce: Uuid::new_v4().simple().to_string(), limit: limit_of(command) };
-        let bytes = self.encode(command, fence, &order).map_err(ConnectionError::Command)?;
-        self.pipe.input.write_all(&bytes).await.map_err(|_| ConnectionError::Lost)?;
-        self.pipe.input.flush().await.map_err(|_| ConnectionError::Lost)?;
-        Ok(order)
-    }
-
-    fn encode(&self, command: &Command, fence: Option<&FencedBy>, order: &Order) -> Result<Vec<u8>, NulByte> {
-        let input = command.input.expose_secret().as_bytes();
-        let limit = order.limit.as_secs().to_string();
-        let own = |command: &Command| command.exposed_argv().map(str::to_owned).collect::<Vec<_>>();
-        let (argv, input_bytes) = match &command.container {
-            None => (own(command), input.len().to_string()),
-            Some(container) => {
-                let exec = ["docker", "exec", "-i", container, "sh", "-c", SCRIPT];
-                (exec.map(str::to_owned).to_vec(), "all".to_owned())
-            }
-        };
-        let sudo: &[&str] = if command.sudo { &["sudo", "-n", "--"] } else { &[] };
-        let (fence_name, lease, expires) = match fence {
-            Some(fence) => (fence.pod_id.as_str(), fence.lease, self.uptime_at(fence.valid_until)),
-            None => (NO_FENCE, 0, 0),
-        };
-        let close = if command.closes_fence { "close" } else { "keep" };
-        let (lease, expires) = (lease.to_string(), expires.to_string());
-        let words = [fence_name, &lease, &expires, &limit, close];
-        let words: Vec<&str> =
-            words.into_iter().chain(sudo.iter().copied()).chain(argv.iter().map(String::as_str)).collect();
-        let mut bytes = encode_order(&order.nonce, &words, &input_bytes)?;
-
-        if command.container.is_some() {
-            let limit = command.timeout.as_secs().to_string();
-            let words: Vec<&str> =
-                [NO_FENCE, "0", "0", &limit, "keep"].into_iter().chain(command.exposed_argv()).collect();
-            bytes.extend(encode_order(&order.inner_nonce(), &words, &input.len().to_string())?);
+    /// The order for `command`, and all that is to be sent for it.
+    pub(super) fn order(
+        &self,
+        command: &Command,
+        fence: Option<&FencedBy>,
+    ) -> Result<(Order, Vec<u8>), ConnectionError> {
+        let order = Order { nonce: nonce(), inner_nonce: nonce(), limit: limit_of(command) };
+        let valid_until = fence.map(|fence| fence.clock.valid_until());
+        if valid_until.is_some_and(|moment| moment <= Instant::now()) {
+            return Err(ConnectionError::Expired);
         }
-        bytes.extend_from_slice(input);
-        Ok(bytes)
+        let fence = fence.zip(valid_until).map(|(fence, until)| (&*fence.pod_id, fence.lease, self.uptime_at(until)));
+        let bytes = encode(command, fence, &order)?;
+        if bytes.len() > MAX_SENT_BYTES { Err(ConnectionError::TooLarge(bytes.len())) } else { Ok((order, bytes)) }
     }
 
     /// The host's uptime at a moment of ours, so that no clock of the host's is believed.
     fn uptime_at(&self, moment: Instant) -> u64 {
         self.uptime + moment.saturating_duration_since(self.greeted_at).as_secs()
     }
+}
+
+fn nonce() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+/// All that is sent for a command; the fence is the pod's id, the lease, and the host's uptime that it is valid up to.
+fn encode(command: &Command, fence: Option<(&str, i64, u64)>, order: &Order) -> Result<Vec<u8>, NulByte> {
+    let input = command.input.expose_secret().as_bytes();
+    let (fence, lease, expires) = fence.unwrap_or((NO_FENCE, 0, 0));
+    let numbers = [lease.to_string(), expires.to_string(), whole_seconds(order.limit)];
+    let close = if command.closes_fence { "close" } else { "keep" };
+    let mut words = vec![fence, &numbers[0], &numbers[1], &numbers[2], close];
+    if command.sudo {
+        words.extend(["sudo", "-n", "--"]);
+    }
+    let Some(container) = &command.container else {
+        words.extend(command.exposed_argv());
+        return Ok([&*encode_order(&order.nonce, &words, &input.len().to_string())?, input, b"\n"].concat());
+    };
+    words.extend(["docker", "exec", "-i", container, "sh", "-c", SCRIPT]);
+    let outer = encode_order(&order.nonce, &words, "all")?;
+    let limit = whole_seconds(command.timeout);
+    let words: Vec<&str> = [NO_FENCE, "0", "0", &limit, "keep"].into_iter().chain(command.exposed_argv()).collect();
+    let inner = encode_order(&order.inner_nonce, &words, &input.len().to_string())?;
+    Ok([&*outer, &inner, input, b"\n"].concat())
 }
 
 fn encode_order(nonce: &str, words: &[&str], input_bytes: &str) -> Result<Vec<u8>, NulByte> {
@@ -165,17 +180,51 @@ fn limit_of(command: &Command) -> Duration {
     if command.container.is_some() { command.timeout + OUTER_MARGIN } else { command.timeout }
 }
 
-/// An order under way.
-pub struct Order {
-    nonce: String,
-    /// When the guard itself ends the command.
-    pub limit: Duration,
+/// For `timeout`, which takes 0 for no limit at all.
+fn whole_seconds(limit: Duration) -> String {
+    limit.as_secs().saturating_add(u64::from(limit.subsec_nanos() > 0)).max(1).to_string()
 }
 
-impl Order {
-    fn inner_nonce(&self) -> String {
-        format!("{}-inside", self.nonce)
+/// An order and the command's stdin on their way to the guard. They are sent while the output is read: a command may
+/// write before it has read all, and need not read at all.
+pub(super) struct Feed {
+    input: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Feed {
+    pub(super) fn new(input: Box<dyn AsyncWrite + Send + Unpin>, bytes: Vec<u8>) -> Self {
+        Self { input: Some(input), bytes, sent: 0 }
     }
+
+    /// Sends a part of what is left. Where nothing is left, or nobody reads, it waits for ever: how the command ended
+    /// is said by its output. Nothing is lost where it is dropped.
+    pub(super) async fn send(&mut self) {
+        match &mut self.input {
+            Some(input) if self.sent < self.bytes.len() => match input.write(&self.bytes[self.sent..]).await {
+                Ok(sent @ 1..) => self.sent += sent,
+                Ok(0) | Err(_) => self.input = None,
+            },
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Ends the guard's stdin, which it takes as the wish to end the command.
+    pub(super) async fn hang_up(&mut self) {
+        if let Some(mut input) = self.input.take() {
+            drop(tokio::time::timeout(HANG_UP_TIMEOUT, input.shutdown()).await);
+        }
+    }
+}
+
+/// An order under way.
+pub(super) struct Order {
+    nonce: String,
+    /// Of the guard inside a container. Whoever is root there may learn it, so it tells nothing of the other.
+    inner_nonce: String,
+    /// When the guard itself ends the command.
+    pub(super) limit: Duration,
 }
 
 fn greeting(bytes: &[u8]) -> Option<u64> {
@@ -190,55 +239,78 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
 
 /// Tells the guard's own lines in one stream from the command's output. They carry a nonce that the command is never
 /// told, so no output can pretend to be one. Both streams end with one, so that neither is cut short by the other.
-pub struct StreamReader {
+pub(super) struct StreamReader {
     nonce: String,
+    /// Of the guard inside the container, where there is one.
     inner_nonce: Option<String>,
+    /// What the lines that are still to come begin with.
+    expected: Vec<Vec<u8>>,
     held: Vec<u8>,
     outer: Option<Verdict>,
     inner: Option<Verdict>,
 }
 
+enum Line {
+    /// The guard's, with this many bytes.
+    Ours(usize),
+    /// So far, yes.
+    Perhaps,
+    No,
+}
+
 impl StreamReader {
-    pub fn new(order: &Order, command: &Command) -> Self {
-        let inner_nonce = command.container.as_ref().map(|_| order.inner_nonce());
-        Self { nonce: order.nonce.clone(), inner_nonce, held: Vec::new(), outer: None, inner: None }
+    pub(super) fn new(order: &Order, command: &Command) -> Self {
+        let inner_nonce = command.container.as_ref().map(|_| order.inner_nonce.clone());
+        let mut expected = vec![format!("\x1e{} ", order.nonce).into_bytes()];
+        if let Some(nonce) = &inner_nonce {
+            expected.extend([format!("\x1e{nonce} ").into_bytes(), GREETING.to_vec()]);
+        }
+        Self { nonce: order.nonce.clone(), inner_nonce, expected, held: Vec::new(), outer: None, inner: None }
     }
 
     /// The part of `bytes` that is the command's own. A line that could still turn out to be the guard's is held back.
-    pub fn push(&mut self, bytes: Bytes) -> Bytes {
+    pub(super) fn push(&mut self, bytes: Bytes) -> Bytes {
         if self.held.is_empty() && !bytes.contains(&MARK) {
             return bytes;
         }
-        self.held.extend_from_slice(&bytes);
-        let mut output = Vec::new();
-        while let Some(mark) = self.held.iter().position(|&byte| byte == MARK) {
-            output.extend(self.held.drain(..mark));
-            match self.held.iter().position(|&byte| byte == b'\n') {
-                None if self.may_be_ours() => return output.into(),
-                Some(end) if self.take(end) => drop(self.held.drain(..=end)),
-                _ => output.push(self.held.remove(0)),
+        let mut held = std::mem::take(&mut self.held);
+        held.extend_from_slice(&bytes);
+        let mut output = Vec::with_capacity(held.len());
+        let mut rest = &*held;
+        while let Some(mark) = rest.iter().position(|&byte| byte == MARK) {
+            output.extend_from_slice(&rest[..mark]);
+            rest = &rest[mark..];
+            match self.line(rest) {
+                Line::Ours(length) => rest = &rest[length..],
+                Line::Perhaps => {
+                    self.held = rest.to_vec();
+                    return output.into();
+                }
+                Line::No => {
+                    output.push(MARK);
+                    rest = &rest[1..];
+                }
             }
         }
-        output.append(&mut self.held);
+        output.extend_from_slice(rest);
         output.into()
     }
 
-    fn ours(&self) -> impl Iterator<Item = Vec<u8>> {
-        let inside = self.inner_nonce.as_ref().map(|nonce| format!("\x1e{nonce} ").into_bytes());
-        let greeting = self.inner_nonce.as_ref().map(|_| GREETING.to_vec());
-        [Some(format!("\x1e{} ", self.nonce).into_bytes()), inside, greeting].into_iter().flatten()
+    /// Whether a line of the guard's stands at the beginning; if so, it is understood.
+    fn line(&mut self, bytes: &[u8]) -> Line {
+        if !self.expected.iter().any(|start| bytes.starts_with(start) || start.starts_with(bytes)) {
+            return Line::No;
+        }
+        match bytes.iter().take(MAX_LINE_BYTES).position(|&byte| byte == b'\n') {
+            None if bytes.len() < MAX_LINE_BYTES => Line::Perhaps,
+            Some(end) if self.take(&bytes[..end]) => Line::Ours(end + 1),
+            _ => Line::No,
+        }
     }
 
-    fn may_be_ours(&self) -> bool {
-        let held = &self.held;
-        self.ours()
-            .any(|start| if held.len() < start.len() { start.starts_with(held) } else { held.starts_with(&start) })
-    }
-
-    /// Whether the line that is held up to `end` is the guard's; if so, it is understood.
-    fn take(&mut self, end: usize) -> bool {
-        let line = String::from_utf8_lossy(&self.held[1..end]).into_owned();
-        let mut words = line.split_whitespace();
+    fn take(&mut self, line: &[u8]) -> bool {
+        let words = String::from_utf8_lossy(&line[1..]).into_owned();
+        let mut words = words.split(' ');
         let (Some(nonce), Some(outcome)) = (words.next(), words.next()) else { return false };
         let code = words.next().and_then(|code| code.parse().ok()).unwrap_or_default();
         if nonce == self.nonce {
@@ -248,25 +320,24 @@ impl StreamReader {
             self.inner = verdict(outcome, code);
             self.inner.is_some()
         } else {
-            // The guard inside the container greets, too, before the command's output.
-            self.inner_nonce.is_some() && self.inner.is_none() && self.held.starts_with(GREETING)
+            // The guard inside the container greets, too, before the command's output; what comes later is output.
+            self.expected.retain(|start| start != GREETING);
+            true
         }
     }
 
     /// What the guard said, once it has spoken. In a container the inner guard knows better how the command ended: the
     /// outer one sees `docker exec`, which is well as long as the inner guard is. Where the inner one said nothing,
-    /// `docker exec` itself failed, and its exit code stands; or it was ended before it had its order, and then its
-    /// exit code is not the command's.
-    pub fn verdict(&self) -> Option<Verdict> {
+    /// `docker exec` itself failed, and its exit code stands; or it was ended before the inner one had its order.
+    pub(super) fn verdict(&self) -> Option<Verdict> {
         match (self.outer?, self.inner) {
             (Verdict::Exited(_) | Verdict::Ended(_), Some(inner)) => Some(inner),
-            (Verdict::Ended(_), None) if self.inner_nonce.is_some() => Some(Verdict::Ended(ENDED_BEFORE_IT_RAN)),
             (outer, _) => Some(outer),
         }
     }
 
     /// What is left when the stream ends.
-    pub fn finish(&mut self) -> Vec<u8> {
+    pub(super) fn finish(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 }
@@ -279,6 +350,7 @@ fn verdict(outcome: &str, code: i32) -> Option<Verdict> {
         "fenced" => Verdict::Fenced,
         "expired" => Verdict::Expired,
         "busy" => Verdict::Busy,
+        "unfenced" => Verdict::Unfenced,
         _ => return None,
     })
 }

@@ -4,23 +4,25 @@
 #   out   on stdout and on stderr: \036pinacle-guard <uptime in s>    all before it is noise of the login shell
 #   in    NONCE ORDER_BYTES INPUT_BYTES                              one line; INPUT_BYTES may be `all`
 #         ORDER_BYTES bytes: the quoted words  FENCE LEASE EXPIRES LIMIT CLOSE ARGV... NONCE
-#         INPUT_BYTES bytes: the command's stdin, or all that comes, for a guard that this one runs
+#         INPUT_BYTES bytes: the command's stdin, and a line end; or all that comes, for a guard that this one runs
 #         end of file: end the command
 #   out   the command's output, and last on each stream: \036NONCE <outcome> <exit code>
-#         outcome: exited, timed-out, ended (by the worker or a newer lease), fenced, expired, busy
+#         outcome: exited, timed-out, ended (by the worker or a newer lease), fenced, expired, busy, unfenced
 #
-# FENCE is the pod's id, or `-` for a command of no pod. The pod's fence file says "LEASE GUARD COMMAND" and is
-# locked for as long as any process of the command lives, so the kernel says who is alive, not a pid that may be stale.
+# FENCE is the pod's id, or `-` for a command of no pod. The pod's fence file says "LEASE GUARD" and is locked for as
+# long as any process of the command lives, so the kernel says who is alive, not a pid that may be stale. Who has the
+# lock has it as its descriptor 9; who waits for it, as 8.
 # EXPIRES is the host's uptime up to which the worker surely holds its lease: a worker that was frozen between
 # looking at its clock and sending finds its order stale here. LIMIT is in seconds.
-umask 077
 uptime() { read -r up _ </proc/uptime; up=${up%%.*}; }
 report() { printf '\036%s %s %s\n' "$nonce" "$1" "$2"; printf '\036%s %s %s\n' "$nonce" "$1" "$2" >&4; exit 0; }
+fresh() { uptime; [ "$up" -lt "$expires" ] || report expired 0; }
 
 uptime
 printf '\036pinacle-guard %s\n' "$up"
 printf '\036pinacle-guard %s\n' "$up" >&2
 exec 4>&2 2>/dev/null    # the shell's own "Terminated" is no output of the command
+unset nonce order        # a variable of the environment would stay one, and the command is not to know these
 IFS=' ' read -r nonce order_bytes input_bytes || exit 0
 order=$(head -c "$order_bytes")
 # A connection that died in the middle of the order must not leave half of it to be run.
@@ -30,72 +32,114 @@ fence=$1 lease=$2 expires=$3 limit=$4 close=$5
 shift 5
 
 if [ "$fence" != - ]; then
-    uptime
-    [ "$up" -le "$expires" ] || report expired 0
+    fresh
     dir=/var/lib/pinacle-worker/fences
-    [ -w "$dir" ] || mkdir -p "$dir" || { dir=$HOME/.pinacle-worker/fences; mkdir -p "$dir"; }
+    [ -w "$dir" ] || { mkdir -p -m 700 "$dir" && [ -w "$dir" ]; } ||
+        { dir=$HOME/.pinacle-worker/fences; mkdir -p -m 700 "$dir"; }
     file=$dir/$fence
     tries=0
-    while :; do
-        exec 9>>"$file"
-        if flock -n 9; then
-            [ "$file" -ef /proc/self/fd/9 ] && break    # not the file of a pod that was just destroyed
-            continue
-        fi
-        held='' guard='' command=''
-        read -r held guard command <"$file"
-        [ "${held:-0}" -le "$lease" ] || report fenced 0
-        # An older lease, or this one after a lost connection, still runs a command: end it first.
-        tries=$((tries + 1))
-        case $tries in
-            1) [ -z "$guard" ] || kill -TERM $guard; [ -z "$command" ] || kill -TERM $command ;;
-            9) [ -z "$command" ] || kill -9 "-$command"; [ -z "$guard" ] || kill -9 $guard ;;
-            12) report busy 0 ;;
-        esac
-        flock -w 1 9 && flock -u 9
+    while ! [ "$file" -ef /proc/self/fd/8 ]; do    # not the file of a pod that was just destroyed
+        command exec 8>>"$file" || report unfenced 0
+        while :; do
+            flock -n 8
+            locked=$?
+            # By the descriptor: a file that was removed while we waited still tells which lease did so.
+            held='' guard=''
+            read -r held guard </proc/self/fd/8
+            [ "${held:-0}" -le "$lease" ] || report fenced 0
+            case $locked in
+                0) break ;;
+                1) ;;
+                *) report unfenced 0 ;;
+            esac
+            # An older lease, or this one after a lost connection, still runs a command: end it first. Its guard does
+            # it best; where that is dead, whoever has the lock, but for one who has only just got it and not signed.
+            tries=$((tries + 1))
+            [ "$tries" -lt 17 ] || report busy 0
+            if [ "$tries" -lt 14 ] && [ "/proc/$guard/fd/9" -ef /proc/self/fd/8 ]; then
+                kill -TERM "$guard"
+            elif [ "$tries" -gt 1 ]; then
+                signal=TERM
+                [ "$tries" -lt 14 ] || signal=KILL
+                for holder in /proc/[0-9]*/fd/9; do
+                    [ ! "$holder" -ef /proc/self/fd/8 ] || { holder=${holder#/proc/}; kill -"$signal" "${holder%/fd/9}"; }
+                done
+            fi
+            flock -w 1 8
+        done
     done
-    read -r held guard command <"$file"
-    [ "${held:-0}" -le "$lease" ] || report fenced 0
-    printf '%s %s\n' "$lease" $$ >"$file"
+    exec 9>&8 8>&-
+    fresh
+    # In place and of one length, so that a full disk can't lose the lease that is there.
+    printf '%-40s\n' "$lease $$" 1<>"$file" || report unfenced 0
 fi
 
 # Three processes: this one waits and reports; the runner has the command as its child; the feeder hands the command
 # its stdin and then watches for the end of ours. The feeder's first line to the runner is its pid.
+#
+# TERM asks for the end: what is a guard itself loses its stdin, so that it ends its own command first; all else gets
+# TERM, too. USR1 says that the time for that is over.
 ended='' runner=''
 trap 'ended=1; [ -z "$runner" ] || kill -TERM "$runner"' TERM INT HUP
+trap '[ -z "$runner" ] || kill -USR1 "$runner"' USR1
 exec 3<&0
 uptime
 began=$up
 {
+    exec 4>&- 9>&-    # not as the braces' redirection, of which dash keeps a copy
+    hung_up='' cat=''
+    trap 'hung_up=1; [ -z "$cat" ] || kill "$cat"' TERM
     read -r self _ </proc/self/stat
     echo "$self"
-    if [ "$input_bytes" = all ]; then
-        cat <&3
-        exec >&-
-        timeout 8 tail --pid=$$ -f /dev/null    # the guard inside ends its command first
-    else
-        head -c "$input_bytes" <&3
-        exec >&-
-        while IFS= read -r _ <&3; do :; done
-    fi
     # Only while this guard lives is it the parent here, and $$ its pid.
-    read -r _ _ _ parent _ </proc/self/stat
-    [ "$parent" != $$ ] || kill -TERM $$
-} 4>&- 9>&- | {
+    tell_guard() { read -r _ _ _ parent _ </proc/self/stat; [ "$parent" != $$ ] || kill -"$1" $$; }
+    if [ "$input_bytes" = all ]; then
+        cat <&3 &
+        cat=$!
+        [ -z "$hung_up" ] || kill "$cat"
+        wait "$cat"
+        cat=''
+        exec >&-
+        tell_guard TERM
+        timeout 7 tail --pid=$$ -f /dev/null 3<&-
+        tell_guard USR1
+    else
+        [ "$input_bytes" = 0 ] || head -c "$input_bytes" <&3
+        if IFS= read -r _ <&3; then
+            exec >&-
+            while IFS= read -r _ <&3; do :; done
+            tell_guard TERM
+        else
+            # Half of the input must not be taken for all of it: the command's stdin stays open to its end.
+            tell_guard TERM
+            exec tail --pid=$$ -f /dev/null 3<&-
+        fi
+    fi
+} | {
     ended='' command=''
-    trap 'ended=1; [ -z "$command" ] || kill -TERM "$command"' TERM
-    read -r feeder
+    end() { ended=1; [ -z "$command" ] || if [ "$input_bytes" = all ]; then kill -TERM "$feeder"; else kill -TERM "$command"; fi; }
+    trap end TERM
+    trap '[ -z "$command" ] || kill -TERM "$command"' USR1
+    read -r feeder || exit 143
     exec 5<&0
     timeout -k 5 "$limit" "$@" <&5 2>&4 3<&- 4>&- 5<&- &
     command=$!
-    [ -z "$ended" ] || kill -TERM "$command"
-    [ "$fence" = - ] || printf '%s %s %s\n' "$lease" $$ "$command" >"$file"
+    [ -z "$ended" ] || end
     while :; do
         wait "$command"
         code=$?
         kill -0 "$command" || break
     done
-    kill -TERM "$feeder"
+    # A command that ended by itself may leave a daemon; one that was ended leaves nothing, after a moment to leave by itself.
+    if [ -n "$ended" ] || [ "$code" = 124 ] || [ "$code" = 137 ]; then
+        tries=0
+        while kill -s 0 -- "-$command" && [ "$tries" -lt 50 ]; do
+            sleep 0.1
+            tries=$((tries + 1))
+        done
+        kill -s KILL -- "-$command"
+    fi
+    kill -KILL "$feeder"
     exit "$code"
 } &
 runner=$!
@@ -105,7 +149,8 @@ while :; do
     code=$?
     kill -0 "$runner" || break
 done
-[ "$close" != close ] || rm -f "$file"
+[ "$close$code$ended" != close0 ] || rm -f "$file"
+[ "$fence" = - ] || exec 9>&-    # the next command need not wait
 
 uptime
 if [ -n "$ended" ]; then report ended "$code"

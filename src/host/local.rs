@@ -49,8 +49,13 @@ impl ServerConnection for Local {
 
 async fn forward(mut stream: impl AsyncRead + Unpin, sender: mpsc::Sender<Event>, event: fn(bytes::Bytes) -> Event) {
     let mut buffer = BytesMut::with_capacity(CHUNK_BYTES);
-    while let Ok(1..) = stream.read_buf(&mut buffer).await {
-        if sender.send(event(buffer.split().freeze())).await.is_err() {
+    loop {
+        // A daemon that the command left may hold the stream open for ever.
+        let read = tokio::select! {
+            read = stream.read_buf(&mut buffer) => read,
+            () = sender.closed() => break,
+        };
+        if !matches!(read, Ok(1..)) || sender.send(event(buffer.split().freeze())).await.is_err() {
             break;
         }
         buffer.reserve(CHUNK_BYTES);

@@ -121,6 +121,7 @@ impl Recorder {
     /// The command could not be run, or how it ended is unknown.
     pub async fn look(&self, command: &Command) -> Result<Finished, HostError> {
         self.may_go_on()?;
+        command.check().map_err(ConnectionError::from)?;
         let redactor = self.redactor.with(command.secrets());
         let shown = redactor.text(&command.shown());
         let shown_inside = command.shown_in_container().map(|shown| redactor.text(&shown));
@@ -138,7 +139,7 @@ impl Recorder {
             Err(error) => (Outcome::Lost.exit_code(), Some(format!("the command was not run: {error}"))),
         };
         if let Some(note) = note {
-            streams.note(&note);
+            streams.note(&redactor.text(&note));
         }
         let write = || async {
             streams.flush(&self.db, &self.fence, &id).await?;
@@ -170,32 +171,30 @@ impl Recorder {
     }
 
     async fn exec(&self, command: &Command, log_id: &str, streams: &Streams) -> Result<Outcome, ConnectionError> {
-        let fenced_by = FencedBy {
-            pod_id: self.fence.pod_id.clone(),
-            lease: self.fence.lease,
-            valid_until: self.lease.valid_until(),
-        };
-        let cancel = self.cancel.child_token();
+        let fenced_by =
+            FencedBy { pod_id: self.fence.pod_id.clone(), lease: self.fence.lease, clock: self.lease.clone() };
+        let (cancel, ended) = (self.cancel.child_token(), CancellationToken::new());
         let mut output = streams;
-        let exec = self.host.connection.exec(command, Some(&fenced_by), &mut output, &cancel);
+        let exec = async {
+            let outcome = self.host.connection.exec(command, Some(&fenced_by), &mut output, &cancel).await;
+            ended.cancel();
+            outcome
+        };
         let write_while_it_runs = async {
             loop {
-                tokio::time::sleep(streams.pause()).await;
+                tokio::select! {
+                    () = tokio::time::sleep(streams.pause()) => {}
+                    () = ended.cancelled() => return,
+                }
                 match streams.flush(&self.db, &self.fence, log_id).await {
-                    Err(StoreError::Fenced { .. }) => break,
+                    Err(StoreError::Fenced { .. }) => return cancel.cancel(),
                     Err(StoreError::Database(error)) => tracing::debug!(%error, "The output waits for the database."),
                     Ok(()) => {}
                 }
             }
         };
-        tokio::pin!(exec, write_while_it_runs);
-        tokio::select! {
-            outcome = &mut exec => outcome,
-            () = &mut write_while_it_runs => {
-                cancel.cancel();
-                exec.await
-            }
-        }
+        // A write that has begun is not dropped when the command ends: nobody would know what the row holds then.
+        tokio::join!(exec, write_while_it_runs).0
     }
 }
 
@@ -207,7 +206,7 @@ struct Stream {
     capture: Capture,
     /// Bytes that the row holds.
     stored: usize,
-    /// The last write failed, and nobody knows what the row holds.
+    /// A write failed, or was dropped, and nobody knows what the row holds.
     unknown: bool,
 }
 
@@ -233,7 +232,6 @@ impl Stream {
             Some(Update::Replace(text)) => self.stored = text.len(),
             None => {}
         }
-        self.unknown = false;
         update
     }
 }
@@ -270,11 +268,11 @@ impl Streams {
         if stdout.is_none() && stderr.is_none() {
             return Ok(());
         }
-        let result = logs::write(db, fence, log_id, stdout.as_ref(), stderr.as_ref()).await;
-        if result.is_err() {
-            self.with(|streams| streams.iter_mut().for_each(|stream| stream.unknown = true));
-        }
-        result
+        let known = |known: bool| self.with(|streams| streams.iter_mut().for_each(|stream| stream.unknown = !known));
+        known(false);
+        logs::write(db, fence, log_id, stdout.as_ref(), stderr.as_ref()).await?;
+        known(true);
+        Ok(())
     }
 }
 

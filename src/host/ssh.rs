@@ -6,14 +6,15 @@
 
 use std::{
     borrow::Cow,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use async_ssh2_tokio::{AuthMethod, Client, ServerCheckMethod};
+use async_ssh2_tokio::{AuthMethod, Client, ServerCheckMethod, ToSocketAddrsWithHostname};
 use async_trait::async_trait;
 use russh::{
-    Channel, ChannelMsg,
+    Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf,
     client::{Config, Msg},
     keys::{Algorithm, HashAlg, PublicKey, PublicKeyBase64},
 };
@@ -38,6 +39,10 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 const GREETING_TIMEOUT: Duration = Duration::from_secs(20);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_MAX: usize = 3;
+/// How long a guard that was given up may take to end its command; its session counts until then.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long sshd may take to answer the end of a session.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Chunks of output between the guard and the log: a slow database makes the command wait, not the memory grow.
 const EVENTS_IN_FLIGHT: usize = 16;
 
@@ -63,8 +68,26 @@ pub struct Ssh(Arc<Inner>);
 struct Inner {
     endpoint: Endpoint,
     private_key: SecretString,
-    links: tokio::sync::Mutex<Vec<Arc<Link>>>,
+    /// As many as all links together may have.
+    sessions: Arc<Semaphore>,
+    links: tokio::sync::Mutex<Links>,
     warm: Mutex<Vec<Guard>>,
+    /// Whoever holds it warms up.
+    warming: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Links {
+    open: Vec<Arc<Link>>,
+    /// The last dial that failed, for those who waited for it.
+    failed: Option<(Instant, ConnectionError)>,
+}
+
+/// A session of a link, for as long as sshd counts it.
+struct Slot {
+    link: Arc<Link>,
+    _of_link: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
 }
 
 /// One SSH connection and its session slots.
@@ -83,7 +106,14 @@ impl Link {
 
 impl Ssh {
     pub fn new(endpoint: Endpoint, private_key: SecretString) -> Self {
-        Self(Arc::new(Inner { endpoint, private_key, links: tokio::sync::Mutex::default(), warm: Mutex::default() }))
+        Self(Arc::new(Inner {
+            endpoint,
+            private_key,
+            sessions: Arc::new(Semaphore::new(SESSIONS_PER_LINK * MAX_LINKS)),
+            links: tokio::sync::Mutex::default(),
+            warm: Mutex::default(),
+            warming: tokio::sync::Mutex::default(),
+        }))
     }
 
     fn take_warm(&self) -> Option<Guard> {
@@ -96,6 +126,7 @@ impl Ssh {
     fn warm_up(&self) {
         let ssh = self.clone();
         tokio::spawn(async move {
+            let Ok(_turn) = ssh.0.warming.try_lock() else { return };
             let ready = || ssh.0.warm.lock().unwrap_or_else(PoisonError::into_inner).len();
             while ready() < WARM_GUARDS {
                 let Ok(guard) = ssh.start_guard(true).await else { return };
@@ -106,40 +137,59 @@ impl Ssh {
 
     /// A fresh guard. One that is only to be kept ready takes no last slot and opens no new connection.
     async fn start_guard(&self, spare: bool) -> Result<Guard, ConnectionError> {
-        let (link, slot) = self.slot(spare).await?;
-        let broken = link.broken.clone();
+        let slot = self.slot(spare).await?;
+        let link = Arc::clone(&slot.link);
         let greeted = async {
             let channel = link.client.get_channel().await.map_err(|_| ConnectionError::Lost)?;
             let shell = format!("exec sh -c {}", super::command::quote([SCRIPT])?);
             channel.exec(true, shell).await.map_err(|_| ConnectionError::Lost)?;
-            Guard::greet(pipe(channel, link, slot), broken.clone()).await
+            Guard::greet(pipe(channel, slot), link.broken.clone()).await
         };
-        let guard = tokio::time::timeout(GREETING_TIMEOUT, greeted).await.unwrap_or(Err(ConnectionError::Lost));
+        let guard = match tokio::time::timeout(GREETING_TIMEOUT, greeted).await {
+            Ok(Err(ConnectionError::NoShell(_))) if link.client.is_closed() => Err(ConnectionError::Lost),
+            Ok(guard) => guard,
+            Err(_) => Err(ConnectionError::Lost),
+        };
         if matches!(guard, Err(ConnectionError::Lost)) {
-            broken.cancel();
+            link.broken.cancel();
         }
         guard
     }
 
-    async fn slot(&self, spare: bool) -> Result<(Arc<Link>, OwnedSemaphorePermit), ConnectionError> {
-        let shared = {
-            let mut links = self.0.links.lock().await;
-            links.retain(|link| link.usable());
-            for link in links.iter().filter(|link| !spare || link.slots.available_permits() > 1) {
-                if let Ok(slot) = link.slots.clone().try_acquire_owned() {
-                    return Ok((link.clone(), slot));
-                }
-            }
-            if spare {
-                return Err(ConnectionError::Busy);
-            }
-            if links.len() < MAX_LINKS {
-                links.push(Arc::new(self.dial().await?));
-            }
-            links.last().cloned().ok_or(ConnectionError::Lost)?
+    async fn slot(&self, spare: bool) -> Result<Slot, ConnectionError> {
+        let sessions = Arc::clone(&self.0.sessions);
+        let of_all = if spare {
+            sessions.try_acquire_owned().map_err(|_| ConnectionError::Busy)?
+        } else {
+            sessions.acquire_owned().await.map_err(|_| ConnectionError::Lost)?
         };
-        let slot = shared.slots.clone().acquire_owned().await.map_err(|_| ConnectionError::Lost)?;
-        Ok((shared, slot))
+        let asked_at = Instant::now();
+        let mut links = self.0.links.lock().await;
+        links.open.retain(|link| link.usable());
+        for link in links.open.iter().filter(|link| !spare || link.slots.available_permits() > 1) {
+            if let Ok(of_link) = link.slots.clone().try_acquire_owned() {
+                return Ok(Slot { link: Arc::clone(link), _of_link: of_link, _of_all: of_all });
+            }
+        }
+        if spare {
+            return Err(ConnectionError::Busy);
+        }
+        // Whoever waited while another dialled in vain need not dial as well, one after the other.
+        if let Some((_, error)) = links.failed.as_ref().filter(|(failed_at, _)| *failed_at >= asked_at) {
+            return Err(error.clone());
+        }
+        match self.dial().await {
+            Ok(link) => {
+                let link = Arc::new(link);
+                links.open.push(Arc::clone(&link));
+                let of_link = link.slots.clone().try_acquire_owned().map_err(|_| ConnectionError::Lost)?;
+                Ok(Slot { link, _of_link: of_link, _of_all: of_all })
+            }
+            Err(error) => {
+                links.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
     }
 
     async fn dial(&self) -> Result<Link, ConnectionError> {
@@ -147,10 +197,10 @@ impl Ssh {
         let key = parse_host_key(endpoint)?;
         let config = config(host_key_algorithms(&key));
         let dialled = async {
-            let address = resolve(endpoint).await?;
+            let addresses = resolve(endpoint).await?;
             let auth = AuthMethod::with_key(self.0.private_key.expose_secret(), None);
             let check = ServerCheckMethod::PublicKey(key.public_key_base64());
-            Client::connect_with_config((address.ip(), address.port()), &endpoint.user, auth, check, config)
+            Client::connect_with_config(addresses, &endpoint.user, auth, check, config)
                 .await
                 .map_err(|error| connection_error(endpoint, &error))
         };
@@ -167,27 +217,35 @@ impl ServerConnection for Ssh {
     async fn open(&self) -> Result<Guard, ConnectionError> {
         let guard = match self.take_warm() {
             Some(guard) => guard,
-            None => self.start_guard(false).await?,
+            None => match self.start_guard(false).await {
+                // A connection that was just cut. Nothing was ordered yet, so another try does no harm.
+                Err(ConnectionError::Lost) => self.start_guard(false).await?,
+                started => started?,
+            },
         };
         self.warm_up();
         Ok(guard)
     }
 }
 
-/// Moves what the channel says into events, and keeps the slot until the channel is closed on both sides: sshd counts
-/// a session for as long as its process lives.
-fn pipe(channel: Channel<Msg>, link: Arc<Link>, slot: OwnedSemaphorePermit) -> Pipe {
+/// Moves what the channel says into events, and keeps the slot until the session is over: sshd counts one for as long
+/// as its process lives.
+fn pipe(channel: Channel<Msg>, slot: Slot) -> Pipe {
     let (sender, events) = mpsc::channel(EVENTS_IN_FLIGHT);
     let (mut reader, writer) = channel.split();
     let input = Box::new(writer.make_writer());
     tokio::spawn(async move {
+        let mut exited = false;
         loop {
             let event = tokio::select! {
                 message = reader.wait() => match message {
                     Some(ChannelMsg::Data { data }) => Event::Stdout(data),
                     Some(ChannelMsg::ExtendedData { data, .. }) => Event::Stderr(data),
                     Some(ChannelMsg::Close) | None => break,
-                    Some(_) => continue,
+                    Some(message) => {
+                        exited |= is_exit(&message);
+                        continue;
+                    }
                 },
                 () = sender.closed() => break,
             };
@@ -196,13 +254,32 @@ fn pipe(channel: Channel<Msg>, link: Arc<Link>, slot: OwnedSemaphorePermit) -> P
             }
         }
         drop(sender);
-        // Nobody listens any more: the guard takes the end of its stdin as the wish to end.
-        if writer.eof().await.is_ok() && writer.close().await.is_ok() {
-            while reader.wait().await.is_some() {}
-        }
-        drop((slot, link));
+        take_leave(&mut reader, &writer, exited).await;
+        drop(slot);
     });
     Pipe { input, events }
+}
+
+fn is_exit(message: &ChannelMsg) -> bool {
+    matches!(message, ChannelMsg::ExitStatus { .. } | ChannelMsg::ExitSignal { .. })
+}
+
+/// Ends a session that nobody listens to any more: the guard takes the end of its stdin as the wish to end, and what it
+/// ran may take its time. A daemon that holds the output would keep the channel open for ever.
+async fn take_leave(reader: &mut ChannelReadHalf, writer: &ChannelWriteHalf<Msg>, mut exited: bool) {
+    if writer.eof().await.is_err() {
+        return;
+    }
+    let exit = async {
+        while !exited {
+            let Some(message) = reader.wait().await else { return };
+            exited = is_exit(&message) || matches!(message, ChannelMsg::Close);
+        }
+    };
+    drop(tokio::time::timeout(FAREWELL_TIMEOUT, exit).await);
+    if writer.close().await.is_ok() {
+        drop(tokio::time::timeout(CLOSE_TIMEOUT, async { while reader.wait().await.is_some() {} }).await);
+    }
 }
 
 fn config(key: Cow<'static, [Algorithm]>) -> Config {
@@ -236,12 +313,30 @@ fn parse_host_key(endpoint: &Endpoint) -> Result<PublicKey, ConnectionError> {
     })
 }
 
+/// What a name stands for, of which the first that answers is used.
+struct Addresses(Vec<SocketAddr>);
+
+impl ToSocketAddrsWithHostname for Addresses {
+    fn to_socket_addrs(&self) -> std::io::Result<Vec<SocketAddr>> {
+        Ok(self.0.clone())
+    }
+
+    fn hostname(&self) -> String {
+        self.0.first().map(|address| address.ip().to_string()).unwrap_or_default()
+    }
+}
+
 /// DNS without blocking the runtime, as the library would.
-async fn resolve(endpoint: &Endpoint) -> Result<std::net::SocketAddr, ConnectionError> {
-    let mut addresses = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port))
+async fn resolve(endpoint: &Endpoint) -> Result<Addresses, ConnectionError> {
+    let addresses = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port))
         .await
         .map_err(|error| unreachable(endpoint, error.to_string()))?;
-    addresses.next().ok_or_else(|| unreachable(endpoint, "its name has no address".to_owned()))
+    let addresses: Vec<SocketAddr> = addresses.collect();
+    if addresses.is_empty() {
+        Err(unreachable(endpoint, "its name has no address".to_owned()))
+    } else {
+        Ok(Addresses(addresses))
+    }
 }
 
 fn connection_error(endpoint: &Endpoint, error: &async_ssh2_tokio::Error) -> ConnectionError {
@@ -273,9 +368,9 @@ pub async fn fetch_host_key(host: &str, port: u16) -> Result<String, ConnectionE
     let endpoint = Endpoint { host: host.to_owned(), port, user: String::new(), host_key: String::new() };
     let (handler, seen) = KeyCollector::new();
     let fetched = async {
-        let address = resolve(&endpoint).await?;
+        let addresses = resolve(&endpoint).await?;
         // The handshake is broken off once the key was seen, so its result says nothing.
-        drop(russh::client::connect(Arc::new(Config::default()), address, handler).await);
+        drop(russh::client::connect(Arc::new(Config::default()), &*addresses.0, handler).await);
         let key = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
         key.ok_or_else(|| unreachable(&endpoint, "no SSH server showed a host key".to_owned()))
     };

@@ -50,12 +50,14 @@ impl From<HostError> for StepError {
                 ConnectionError::HostKey { .. }
                 | ConnectionError::Refused { .. }
                 | ConnectionError::Settings { .. }
-                | ConnectionError::Command(_) => Decision::Fail,
+                | ConnectionError::Command(_)
+                | ConnectionError::TooLarge(_) => Decision::Fail,
                 ConnectionError::Unreachable { .. }
                 | ConnectionError::NoShell(_)
                 | ConnectionError::Lost
                 | ConnectionError::Expired
-                | ConnectionError::Busy => Decision::Retry,
+                | ConnectionError::Busy
+                | ConnectionError::Unfenced => Decision::Retry,
             },
             HostError::Failed { .. } => Decision::Fail,
             HostError::Store(StoreError::Fenced { .. }) => Decision::Fenced,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     lifecycle::{self, Decision, PodAtWork, StepError, Tools, fits, plan},
-    spec::{self, PodSpec},
+    spec::{self, PodSpec, SpecError},
     store::{
         Fence, StoreError,
         jobs::{self, Claimed, JobKind, JobStatus},
@@ -70,7 +70,8 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
     }
     let (fence, attempt_is_last) = (claimed.fence(), claimed.attempt >= claimed.max_attempts);
     let work = async {
-        let (pod, spec) = prepare(tools, claimed).await?;
+        let pod = prepare(tools, claimed).await?;
+        let (spec, unusable) = resolve(&pod)?;
         let secrets =
             secrets::of_pod(&tools.db, &claimed.pod_id).await.map_err(|error| Refusal::Error(error.into()))?;
         let pod = PodAtWork::new(tools.clone(), fence.clone(), stop.token.clone(), pod, spec, secrets);
@@ -81,6 +82,9 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
                     "the workers that ran this job stopped one after the other; it is not tried again. See their logs",
                 )),
             ));
+        }
+        if let Some(error) = unusable.filter(|_| !matches!(claimed.kind, JobKind::Stop | JobKind::Destroy)) {
+            return Ok((pod, Err(StepError::fail(error.to_string()))));
         }
         let walked = lifecycle::walk(plan(claimed.kind), &pod, claimed.attempt, drain).await;
         Ok((pod, walked))
@@ -110,22 +114,24 @@ impl From<StepError> for Refusal {
 }
 
 /// Reads the pod, and whether the job makes sense for it.
-async fn prepare(tools: &Tools, claimed: &Claimed) -> Result<(Pod, PodSpec), Refusal> {
+async fn prepare(tools: &Tools, claimed: &Claimed) -> Result<Pod, Refusal> {
     let pod = pods::get(&tools.db, &claimed.pod_id).await.map_err(StepError::from)?;
     let pod = pod.ok_or_else(|| Refusal::Unfit(format!("there is no pod {} any more", claimed.pod_id)))?;
     fits(claimed.kind, pod.status, pod.proxy_port.is_some()).map_err(Refusal::Unfit)?;
     if let Some(key) = claimed.payload.as_object().and_then(|payload| payload.keys().next()) {
         return Err(Refusal::Unfit(format!("payload.{key}: a {} job takes no payload; remove the key", claimed.kind)));
     }
-    let spec = match (spec::resolve(&pod.config), claimed.kind) {
-        (Ok(spec), _) => spec,
-        // What is there is stopped or removed whatever its config says by now.
-        (Err(_), JobKind::Stop | JobKind::Destroy) => {
-            spec::resolve(&Value::Object(serde_json::Map::new())).map_err(|error| StepError::fail(error.to_string()))?
-        }
-        (Err(error), _) => return Err(StepError::fail(error.to_string()).into()),
-    };
-    Ok((pod, spec))
+    Ok(pod)
+}
+
+/// The pod's config, parsed. What is there is stopped or removed whatever the config says by now, so for that the
+/// defaults stand in for one that can't be used.
+fn resolve(pod: &Pod) -> Result<(PodSpec, Option<SpecError>), StepError> {
+    let empty = || spec::resolve(&Value::Object(serde_json::Map::new()));
+    match spec::resolve(&pod.config) {
+        Ok(spec) => Ok((spec, None)),
+        Err(error) => Ok((empty().map_err(|error| StepError::fail(error.to_string()))?, Some(error))),
+    }
 }
 
 fn judge(

@@ -18,8 +18,8 @@ use serde_json::json;
 
 use crate::support::TestDb;
 
-const DEADLINE: Duration = Duration::from_secs(1800);
-const HOUR: Duration = Duration::from_secs(3600);
+const DEADLINE: Duration = Duration::from_mins(30);
+const HOUR: Duration = Duration::from_hours(1);
 /// As long as a worker that was told so by `silence` has not been heard of.
 const SILENCE: Duration = Duration::from_secs(15);
 

@@ -228,13 +228,10 @@ pub(super) struct Order {
 }
 
 fn greeting(bytes: &[u8]) -> Option<u64> {
-    let start = find(bytes, GREETING)? + GREETING.len();
+    // The last: whatever looks like it before that is noise.
+    let start = bytes.windows(GREETING.len()).rposition(|window| window == GREETING)? + GREETING.len();
     let end = start + bytes[start..].iter().position(|&byte| byte == b'\n')?;
     std::str::from_utf8(&bytes[start..end]).ok()?.parse().ok()
-}
-
-fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    bytes.windows(needle.len()).position(|window| window == needle)
 }
 
 /// Tells the guard's own lines in one stream from the command's output. They carry a nonce that the command is never

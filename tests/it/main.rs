@@ -5,12 +5,16 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on shall panic, and say why")]
 
 mod commands;
+mod connection;
 mod crash;
 mod crowd;
+mod exec;
+mod guard;
 mod http;
 mod pods;
 mod queue;
 mod refusals;
 mod schedule;
 mod schema;
+mod sshd;
 mod support;

@@ -103,7 +103,7 @@ impl User {
     /// Waits until nothing of the user's runs any more: only then can it be removed.
     pub async fn until_idle(&self) {
         let uid: u32 = sh(&format!("id -u {}", self.0)).parse().unwrap();
-        let mut processes = || {
+        let processes = || {
             let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
             let owner = |process: fs::DirEntry| {
                 process.metadata().ok().map(|metadata| std::os::unix::fs::MetadataExt::uid(&metadata))

@@ -148,7 +148,7 @@ async fn a_host_with_several_keys_shows_the_pinned_one() {
         let mut settings = String::from("PermitRootLogin yes\n");
         for kind in ["rsa", "ecdsa"] {
             sh(&format!("ssh-keygen -q -t {kind} -N '' -f {}", file(kind)));
-            settings += &format!("HostKey {}\n", file(kind));
+            settings.extend(["HostKey ", &file(kind), "\n"]);
         }
         let sshd = Sshd::start(&settings).await;
         for kind in ["rsa", "ecdsa"] {

@@ -148,8 +148,13 @@ fn with_defaults(command: clap::Command, values: &BTreeMap<String, String>) -> c
 
 /// A pool for a command that asks a few things.
 fn connect(settings: &Settings) -> anyhow::Result<PgPool> {
+    connect_for(settings, 0)
+}
+
+/// A pool that has a connection for each of `concurrency` jobs.
+fn connect_for(settings: &Settings, concurrency: u32) -> anyhow::Result<PgPool> {
     let url = settings.database_url()?;
-    Ok(store::connect(url, 0)
+    Ok(store::connect(url, concurrency)
         .map_err(|error| SettingsError::new(format!("DATABASE_URL is no PostgreSQL URL: {error}")))?)
 }
 

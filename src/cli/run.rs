@@ -22,10 +22,8 @@ const DEFAULT_LOG: &str =
 
 pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     start_log(settings.log_format);
-    let url = settings.database_url()?;
     let private_key = settings.private_key()?;
-    let db = store::connect(url, settings.concurrency)
-        .map_err(|error| anyhow::anyhow!("DATABASE_URL is no PostgreSQL URL: {error}"))?;
+    let db = super::connect_for(settings, settings.concurrency)?;
     anyhow::ensure!(
         store::schema_is_current(&db)
             .await

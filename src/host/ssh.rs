@@ -32,6 +32,9 @@ use super::{
 const SESSIONS_PER_LINK: usize = 8;
 /// sshd's MaxStartups and a host's memory want a bound, too.
 const MAX_LINKS: usize = 8;
+/// Shells that are being started at the same time: their start-up files may keep a host busy, and whoever waits for its
+/// turn is not running out of time.
+const STARTS_AT_ONCE: usize = 8;
 /// Guards kept ready on a host.
 const WARM_GUARDS: usize = 2;
 /// To connect, to authenticate, and to see the guard's greeting.
@@ -71,6 +74,7 @@ struct Inner {
     /// As many as all links together may have.
     sessions: Arc<Semaphore>,
     links: tokio::sync::Mutex<Links>,
+    starts: Semaphore,
     warm: Mutex<Vec<Guard>>,
     /// Whoever holds it warms up.
     warming: tokio::sync::Mutex<()>,
@@ -111,6 +115,7 @@ impl Ssh {
             private_key,
             sessions: Arc::new(Semaphore::new(SESSIONS_PER_LINK * MAX_LINKS)),
             links: tokio::sync::Mutex::default(),
+            starts: Semaphore::new(STARTS_AT_ONCE),
             warm: Mutex::default(),
             warming: tokio::sync::Mutex::default(),
         }))
@@ -139,6 +144,7 @@ impl Ssh {
     async fn start_guard(&self, spare: bool) -> Result<Guard, ConnectionError> {
         let slot = self.slot(spare).await?;
         let link = Arc::clone(&slot.link);
+        let _start = self.0.starts.acquire().await;
         let greeted = async {
             let channel = link.client.get_channel().await.map_err(|_| ConnectionError::Lost)?;
             let shell = format!("exec sh -c {}", super::command::quote([SCRIPT])?);

@@ -6,7 +6,7 @@ use pinacle_worker::host::{Command, Host, Outcome};
 
 use crate::{
     exec::{Marked, exec, in_time, script, ssh, ssh_to, start, timed},
-    sshd::Sshd,
+    sshd::{Sshd, User},
     support::eventually,
 };
 
@@ -112,8 +112,8 @@ async fn a_host_that_falls_silent_is_given_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sshd_never_has_to_refuse_a_session() {
     in_time(async {
-        let sshd = Sshd::start("PermitRootLogin yes").await;
-        let host = ssh_to(&sshd.server("root"));
+        let (sshd, user) = (Sshd::start("").await, User::add("/bin/sh"));
+        let host = ssh_to(&sshd.server(user.name()));
         for round in 0..3 {
             let command = script("sleep 0.2; echo $1", [&round.to_string()]);
             let many: Vec<_> = (0..50).map(|_| start(&host, &command, None)).collect();
@@ -130,6 +130,8 @@ async fn sshd_never_has_to_refuse_a_session() {
         assert!(!log.contains("no more sessions") && !log.contains("MaxStartups"), "{log}");
         let connections = log.matches("Accepted publickey").count();
         assert!((2..=8).contains(&connections), "{connections} connections");
+        drop(host);
+        user.until_idle().await;
     })
     .await;
 }

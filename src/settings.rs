@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::network::SubnetPool;
+use crate::{network::SubnetPool, spec::Catalog};
 
 /// Everything that can be set. `--help` is the manual.
 #[derive(Debug, Clone, Args)]
@@ -70,6 +70,10 @@ pub struct Settings {
         help_heading = "Settings"
     )]
     pub pod_subnets: SubnetPool,
+
+    /// A folder with service templates (*.toml) beside the built-in ones; one of the same name takes its place.
+    #[arg(long, global = true, env = "SERVICES_DIR", value_name = "DIR", help_heading = "Settings")]
+    pub services_dir: Option<PathBuf>,
 
     /// How long rows of pod_logs are kept, in days.
     #[arg(long, global = true, env = "LOG_RETENTION_DAYS", default_value_t = 5, value_name = "DAYS",
@@ -138,6 +142,14 @@ impl Settings {
             .as_ref()
             .filter(|url| !url.expose_secret().is_empty())
             .ok_or_else(|| SettingsError(missing.to_owned()))
+    }
+
+    /// The services and templates that a config may name.
+    ///
+    /// # Errors
+    /// What `SERVICES_DIR` names can't be used.
+    pub fn catalog(&self) -> Result<Catalog, SettingsError> {
+        Catalog::load(self.services_dir.as_deref()).map_err(|error| SettingsError(error.to_string()))
     }
 
     /// The private SSH key, if there is one: a worker whose servers are all `local` needs none.

@@ -147,5 +147,9 @@ fn check_settings(settings: &Settings) -> (Section, Option<PgPool>) {
         Ok(None) => section.info("there is no SSH private key (SSH_PRIVATE_KEY): enough for local servers only"),
         Err(error) => section.wrong(error.to_string()),
     }
+    match settings.catalog() {
+        Ok(_) => section.fit("the service templates can be read"),
+        Err(error) => section.wrong(error.to_string()),
+    }
     (section, db.ok())
 }

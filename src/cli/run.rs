@@ -23,6 +23,7 @@ const DEFAULT_LOG: &str =
 pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     start_log(settings.log_format);
     let private_key = settings.private_key()?;
+    let catalog = Arc::new(settings.catalog()?);
     let db = super::connect_for(settings, settings.concurrency)?;
     anyhow::ensure!(
         store::schema_is_current(&db)
@@ -39,6 +40,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let tools = Tools {
         db: db.clone(),
         hosts: Arc::new(HostDirectory::new(private_key)),
+        catalog,
         subnets: settings.pod_subnets,
         lease: queue::lease_clock(),
     };

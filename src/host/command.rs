@@ -38,6 +38,16 @@ impl Part {
 #[error("a command holds a NUL byte, which no program can be given; remove it from {0}")]
 pub struct NulByte(pub String);
 
+/// Who may see a command that runs inside a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Visibility {
+    User,
+    /// It is no business of the user's.
+    Infrastructure,
+    /// Besides, it prints what may hold secrets that nobody knows yet.
+    Confidential,
+}
+
 /// One command for a pod host, or for a container on it.
 #[derive(Debug, Clone)]
 pub struct Command {
@@ -46,8 +56,7 @@ pub struct Command {
     pub container: Option<String>,
     /// What a user is shown as the command inside the container, where it is not the argv as it stands.
     shown_as: Option<String>,
-    /// It runs inside the container, but is no business of the user's.
-    infrastructure: bool,
+    visibility: Visibility,
     pub label: Option<&'static str>,
     /// The whole of the command's stdin.
     pub input: SecretString,
@@ -65,7 +74,7 @@ impl Command {
             argv: vec![Part::Plain(program.into())],
             container: None,
             shown_as: None,
-            infrastructure: false,
+            visibility: Visibility::User,
             label: None,
             input: SecretString::default(),
             timeout: DEFAULT_TIMEOUT,
@@ -115,8 +124,20 @@ impl Command {
     /// Keeps a command inside the container from the user's terminal.
     #[must_use]
     pub fn infrastructure(mut self) -> Self {
-        self.infrastructure = true;
+        self.visibility = Visibility::Infrastructure;
         self
+    }
+
+    /// Keeps a command from the user's terminal, and its standard output out of the record.
+    #[must_use]
+    pub fn confidential(mut self) -> Self {
+        self.visibility = Visibility::Confidential;
+        self
+    }
+
+    /// Whether its standard output is for the caller alone.
+    pub(super) fn is_confidential(&self) -> bool {
+        self.visibility == Visibility::Confidential
     }
 
     #[must_use]
@@ -188,7 +209,7 @@ impl Command {
 
     /// The command as run inside the container; `None` for an infrastructure command.
     pub fn shown_in_container(&self) -> Option<String> {
-        self.container.as_ref().filter(|_| !self.infrastructure).map(|_| match &self.shown_as {
+        self.container.as_ref().filter(|_| self.visibility == Visibility::User).map(|_| match &self.shown_as {
             Some(shown) => shown.clone(),
             None => quote_for_people(&self.argv.iter().map(Part::shown).collect::<Vec<_>>()),
         })

@@ -128,7 +128,7 @@ impl Recorder {
         let log = logs::NewLog { command: &shown, container_command: shown_inside.as_deref(), label: command.label };
         let id = logs::begin(&self.db, &self.fence, &log).await?;
         let began = Instant::now();
-        let streams = Streams::new(&redactor);
+        let streams = Streams::new(&redactor, command.is_confidential());
         let result = self.exec(command, &id, &streams).await;
         let duration_ms = i32::try_from(began.elapsed().as_millis()).unwrap_or(i32::MAX);
 
@@ -202,8 +202,10 @@ impl Recorder {
 struct Streams(Mutex<[Stream; 2]>);
 
 struct Stream {
+    /// `None` where the output is for the caller alone, and at the end.
     redact: Option<RedactStream>,
     capture: Capture,
+    recorded: bool,
     /// Bytes that the row holds.
     stored: usize,
     /// A write failed, or was dropped, and nobody knows what the row holds.
@@ -212,8 +214,9 @@ struct Stream {
 
 impl Stream {
     fn push(&mut self, bytes: &[u8]) {
-        if let Some(redact) = &mut self.redact {
-            self.capture.push(&redact.push(bytes));
+        match &mut self.redact {
+            Some(redact) => self.capture.push(&redact.push(bytes)),
+            None => self.capture.push(bytes),
         }
     }
 
@@ -225,6 +228,9 @@ impl Stream {
     }
 
     fn unsent(&mut self) -> Option<Update> {
+        if !self.recorded {
+            return None;
+        }
         let new = self.capture.unsent();
         let update = if self.unknown { Some(Update::Replace(self.capture.text())) } else { new };
         match &update {
@@ -237,9 +243,15 @@ impl Stream {
 }
 
 impl Streams {
-    fn new(redactor: &Redactor) -> Self {
-        let stream = || Stream { redact: Some(redactor.stream()), capture: Capture::new(), stored: 0, unknown: false };
-        Self(Mutex::new([stream(), stream()]))
+    fn new(redactor: &Redactor, confidential: bool) -> Self {
+        let stream = |recorded: bool| Stream {
+            redact: recorded.then(|| redactor.stream()),
+            capture: Capture::new(),
+            recorded,
+            stored: 0,
+            unknown: false,
+        };
+        Self(Mutex::new([stream(!confidential), stream(true)]))
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut [Stream; 2]) -> T) -> T {

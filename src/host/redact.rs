@@ -21,18 +21,27 @@ mod url;
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use known::Known;
 
 /// What stands where something was hidden.
 pub const MARK: &str = "[redacted]";
 
-/// Hides what is secret in text and in streams of output. Cheap to clone.
+/// Hides what is secret in text and in streams of output. Cheap to clone; what one clone learns, all know.
 #[derive(Clone)]
-pub struct Redactor {
-    secrets: Arc<Vec<String>>,
+pub struct Redactor(Arc<RwLock<Secrets>>);
+
+struct Secrets {
+    values: Vec<String>,
     known: Arc<Known>,
+}
+
+impl Secrets {
+    fn new(values: Vec<String>) -> Self {
+        let known = Arc::new(Known::new(values.iter().map(String::as_str)));
+        Self { values, known }
+    }
 }
 
 impl Redactor {
@@ -41,16 +50,24 @@ impl Redactor {
     /// White space around a value is not part of it, and empty ones are ignored. Each line of eight
     /// characters or more of a value of several lines is a secret by itself.
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
-        let secrets: Vec<String> = secrets.into_iter().collect();
-        let known = Arc::new(Known::new(secrets.iter().map(String::as_str)));
-        Self { secrets: Arc::new(secrets), known }
+        Self(Arc::new(RwLock::new(Secrets::new(secrets.into_iter().collect()))))
     }
 
-    /// A redactor that hides these values, too.
+    /// Another redactor that hides these values, too.
     #[must_use]
     pub fn with<'a>(&self, more: impl IntoIterator<Item = &'a str>) -> Self {
         let mut more = more.into_iter().map(str::to_owned).peekable();
-        if more.peek().is_none() { self.clone() } else { Self::new(self.secrets.iter().cloned().chain(more)) }
+        if more.peek().is_none() { self.clone() } else { Self::new(self.values().into_iter().chain(more)) }
+    }
+
+    /// Hides these values, too, in what begins from now on.
+    pub fn learn(&self, more: impl IntoIterator<Item = String>) {
+        let values = self.values().into_iter().chain(more).collect();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Secrets::new(values);
+    }
+
+    fn values(&self) -> Vec<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values.clone()
     }
 
     /// The text without its secrets.
@@ -66,7 +83,7 @@ impl Redactor {
     #[must_use]
     pub fn stream(&self) -> RedactStream {
         RedactStream {
-            known: known::Scan::new(Arc::clone(&self.known)),
+            known: known::Scan::new(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).known)),
             pem: pem::Scan::default(),
             url: url::Scan::default(),
             held: Vec::new(),

@@ -1,8 +1,9 @@
 //! What each kind of job does, at a glance: the state a pod goes through, the steps, the state it ends in.
 
 use super::steps::Step::{
-    self, Container, Environment, ForgetFence, Health, Image, Install, Network, Place, Port, PostStart, PreStart,
-    Processes, Proxy, RemoveContainer, RemoveNetwork, RemoveVolume, Repository, Start, Stop, Volume,
+    self, Container, Environment, ForgetFence, Health, Image, Install, InstallServices, Network, Place, Port,
+    PostStart, PreStart, Processes, Proxy, RemoveContainer, RemoveNetwork, RemoveVolume, Repository, Services, Start,
+    Stop, Volume,
 };
 use crate::store::{jobs::JobKind, pods::PodStatus};
 
@@ -28,10 +29,12 @@ const CREATE: Plan = Plan {
         Container,
         Start,
         Proxy,
-        Environment,
         Repository,
+        Environment,
+        InstallServices,
         Install,
         PreStart,
+        Services,
         Processes,
         Health,
         PostStart,
@@ -42,7 +45,21 @@ const CREATE: Plan = Plan {
 /// The same from the network on: what a stopped pod holds in the database stays its own.
 const START: Plan = Plan {
     passing: PodStatus::Starting,
-    steps: &[Network, Volume, Image, Container, Start, Proxy, Environment, PreStart, Processes, Health, PostStart],
+    steps: &[
+        Network,
+        Volume,
+        Image,
+        Container,
+        Start,
+        Proxy,
+        Environment,
+        InstallServices,
+        PreStart,
+        Services,
+        Processes,
+        Health,
+        PostStart,
+    ],
     reaching: PodStatus::Running,
 };
 
@@ -60,7 +77,9 @@ const RESTART: Plan = Plan {
         Start,
         Proxy,
         Environment,
+        InstallServices,
         PreStart,
+        Services,
         Processes,
         Health,
         PostStart,

@@ -7,12 +7,12 @@ use sqlx::PgPool;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use super::StepError;
+use super::{StepError, steps};
 use crate::{
     host::{HostDirectory, Recorder, recorder::LeaseClock, redact::Redactor},
     network::{NetworkManager, SubnetPool},
     runtime::ContainerRuntime,
-    spec::PodSpec,
+    spec::{Catalog, PodSpec},
     store::{
         Fence,
         pods::{self, Pod},
@@ -26,6 +26,7 @@ use crate::{
 pub struct Tools {
     pub db: PgPool,
     pub hosts: Arc<HostDirectory>,
+    pub catalog: Arc<Catalog>,
     pub subnets: SubnetPool,
     pub lease: LeaseClock,
 }
@@ -40,6 +41,7 @@ pub struct PodAtWork {
     pub secrets: Vec<PodSecret>,
     pub redactor: Redactor,
     site: OnceCell<Site>,
+    project: OnceCell<PodSpec>,
 }
 
 /// Where the pod is, and the managers that work there.
@@ -60,11 +62,25 @@ impl PodAtWork {
     ) -> Self {
         let hidden = secrets.iter().map(|secret| secret.value.expose_secret().to_owned()).chain(spec.secrets());
         let redactor = Redactor::new(hidden);
-        Self { tools, fence, cancel, pod, spec, secrets, redactor, site: OnceCell::new() }
+        Self { tools, fence, cancel, pod, spec, secrets, redactor, site: OnceCell::new(), project: OnceCell::new() }
     }
 
     pub fn db(&self) -> &PgPool {
         &self.tools.db
+    }
+
+    /// The spec with what the repository's own `pinacle.yaml` fills in: read once, when the pod runs and the repository
+    /// is there.
+    ///
+    /// # Errors
+    /// The file is not what it should be, or can't be read now.
+    pub async fn project(&self) -> Result<&PodSpec, StepError> {
+        self.project.get_or_try_init(|| steps::project(self)).await
+    }
+
+    /// Whether the pod has a secret variable of this name.
+    pub fn has_secret(&self, name: &str) -> bool {
+        self.secrets.iter().any(|secret| secret.kind == "env" && secret.name == name)
     }
 
     /// The pod's site, looked up once: it does not change while a job runs.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     lifecycle::{self, Decision, PodAtWork, StepError, Tools, fits, plan},
-    spec::{self, PodSpec, SpecError},
+    spec::{self, Catalog, PodSpec, SpecError},
     store::{
         Fence, StoreError,
         jobs::{self, Claimed, JobKind, JobStatus},
@@ -71,7 +71,7 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
     let (fence, attempt_is_last) = (claimed.fence(), claimed.attempt >= claimed.max_attempts);
     let work = async {
         let pod = prepare(tools, claimed).await?;
-        let (spec, unusable) = resolve(&pod)?;
+        let (spec, unusable) = resolve(&pod, &tools.catalog)?;
         let secrets =
             secrets::of_pod(&tools.db, &claimed.pod_id).await.map_err(|error| Refusal::Error(error.into()))?;
         let pod = PodAtWork::new(tools.clone(), fence.clone(), stop.token.clone(), pod, spec, secrets);
@@ -83,6 +83,7 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
                 )),
             ));
         }
+        let unusable = unusable.or_else(|| pod.spec.check_environment(|name| pod.has_secret(name)).err());
         if let Some(error) = unusable.filter(|_| !matches!(claimed.kind, JobKind::Stop | JobKind::Destroy)) {
             return Ok((pod, Err(StepError::fail(error.to_string()))));
         }
@@ -126,9 +127,9 @@ async fn prepare(tools: &Tools, claimed: &Claimed) -> Result<Pod, Refusal> {
 
 /// The pod's config, parsed. What is there is stopped or removed whatever the config says by now, so for that the
 /// defaults stand in for one that can't be used.
-fn resolve(pod: &Pod) -> Result<(PodSpec, Option<SpecError>), StepError> {
-    let empty = || spec::resolve(&Value::Object(serde_json::Map::new()));
-    match spec::resolve(&pod.config) {
+fn resolve(pod: &Pod, catalog: &Catalog) -> Result<(PodSpec, Option<SpecError>), StepError> {
+    let empty = || spec::resolve(&Value::Object(serde_json::Map::new()), catalog);
+    match spec::resolve(&pod.config, catalog) {
         Ok(spec) => Ok((spec, None)),
         Err(error) => Ok((empty().map_err(|error| StepError::fail(error.to_string()))?, Some(error))),
     }

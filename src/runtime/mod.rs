@@ -4,6 +4,7 @@
 //! a listing that is empty is an answer, a listing that fails is trouble.
 
 pub mod names;
+pub mod shell;
 
 use std::time::Duration;
 

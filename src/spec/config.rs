@@ -1,7 +1,7 @@
 //! What may stand in `pods.config`.
 //!
 //! Everything is optional, and `null` is the same as left out; the difference between left out and
-//! empty is kept, because a template fills in only what is left out. What can be said about one
+//! empty is kept, because a repository's own file and a template fill in only what is left out. What can be said about one
 //! value alone is checked here, by its type; what takes two is in `resolve`.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use super::text::{EnvName, EnvValue, ImageName, Label, ProcessName, Script};
 use super::tier;
 
 /// What a pod is made from. All keys are optional.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct PodConfig {
     /// The name of a template, which fills in what is left out here.
@@ -43,8 +43,43 @@ pub(super) struct PodConfig {
     pub processes: Option<Vec<Object<ProcessConfig>>>,
 }
 
+impl PodConfig {
+    /// Fills in from `under` what is left out here, in the environment and the hooks key by key.
+    pub(super) fn over(self, under: Self) -> Self {
+        let (hooks, hooks_under) = (self.hooks.map(|Object(hooks)| hooks), under.hooks.map(|Object(hooks)| hooks));
+        Self {
+            template: self.template.or(under.template),
+            tier: self.tier.or(under.tier),
+            base_image: self.base_image.or(under.base_image),
+            services: self.services.or(under.services),
+            environment: merged(self.environment, under.environment, |mut ours, theirs| {
+                for (name, value) in theirs {
+                    ours.entry(name).or_insert(value);
+                }
+                ours
+            }),
+            ports: self.ports.or(under.ports),
+            hooks: merged(hooks, hooks_under, |ours, theirs| HooksConfig {
+                pre_start: ours.pre_start.or(theirs.pre_start),
+                post_start: ours.post_start.or(theirs.post_start),
+            })
+            .map(Object),
+            repository: self.repository.or(under.repository),
+            install: self.install.or(under.install),
+            processes: self.processes.or(under.processes),
+        }
+    }
+}
+
+fn merged<T>(ours: Option<T>, theirs: Option<T>, both: impl FnOnce(T, T) -> T) -> Option<T> {
+    match (ours, theirs) {
+        (Some(ours), Some(theirs)) => Some(both(ours, theirs)),
+        (ours, theirs) => ours.or(theirs),
+    }
+}
+
 /// A port that something in the pod listens on.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct PortConfig {
     /// What to call it; no two ports have the same name.
@@ -60,7 +95,7 @@ impl Described for PortConfig {
 }
 
 /// Commands to run at certain moments of the pod's life, in their order.
-#[derive(Default, Deserialize, JsonSchema)]
+#[derive(Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct HooksConfig {
     /// Before the services start.
@@ -74,7 +109,7 @@ impl Described for HooksConfig {
 }
 
 /// A repository. Where it needs a key, that is the pod's secret and does not stand here.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RepositoryConfig {
     pub url: RepositoryUrl,
@@ -87,7 +122,7 @@ impl Described for RepositoryConfig {
 }
 
 /// A process that is kept running in the pod.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ProcessConfig {
     /// No two processes have the same name.
@@ -137,7 +172,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::spec::resolve;
+    use crate::spec::tests::resolve;
 
     fn error(config: &serde_json::Value) -> String {
         resolve(config).err().map(|error| error.to_string()).unwrap_or_default()

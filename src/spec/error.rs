@@ -13,8 +13,10 @@ const QUOTED: usize = 64;
 ///
 /// Shown as `pods.config ports[0].internal: 0 is not a port; use a number from 1 to 65535`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("pods.config{}{path}: {message}", if path.is_empty() { "" } else { " " })]
+#[error("{origin}{}{path}: {message}", if path.is_empty() { "" } else { " " })]
 pub struct SpecError {
+    /// What was read: `pods.config`, or the file it is filled in from.
+    pub origin: String,
     /// Where in the config, such as `ports[0].internal`; empty for the config as a whole.
     pub path: String,
     /// What is wrong there, and what would be right.
@@ -23,7 +25,12 @@ pub struct SpecError {
 
 impl SpecError {
     pub(super) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into() }
+        Self { origin: "pods.config".to_owned(), path: path.into(), message: message.into() }
+    }
+
+    /// The same, of another file than the pod's config.
+    pub(super) fn in_file(self, origin: impl Into<String>) -> Self {
+        Self { origin: origin.into(), ..self }
     }
 }
 

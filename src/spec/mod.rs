@@ -1,25 +1,30 @@
 //! From `pods.config`, which anyone may have written, to a [`PodSpec`], which needs no more
-//! questions.
+//! questions: what the config leaves out comes from the repository's own `pinacle.yaml`, then from
+//! the template, then from the defaults.
 //!
 //! All that can be wrong with a config is found here, before anything is made on a host, and is
 //! said with its path and with what would be right. What follows takes a [`PodSpec`] and checks
 //! nothing again.
 
 mod address;
+mod catalog;
 mod config;
 mod error;
 mod pod;
 mod ports;
+mod project;
 mod repository;
 mod resolve;
 mod shape;
-mod text;
+mod template;
+pub(crate) mod text;
 mod tier;
 
+pub use catalog::{Catalog, CatalogError};
 pub use error::SpecError;
 pub use pod::{PodSpec, PortSpec, ProcessSpec, Protocol};
 pub use repository::Repository;
-pub use resolve::resolve;
+pub use resolve::{DEFAULT_IMAGE, resolve, resolve_project, secrets};
 pub use tier::Tier;
 
 /// The schema of `pods.config`, as JSON Schema.
@@ -29,10 +34,15 @@ pub fn json_schema() -> serde_json::Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// With the built-in services and templates.
+    pub(crate) fn resolve(config: &serde_json::Value) -> Result<PodSpec, SpecError> {
+        super::resolve(config, &Catalog::load(None).expect("the built-in catalog"))
+    }
 
     #[test]
     fn the_schema_says_what_the_parser_does() {

@@ -6,8 +6,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::error::SpecError;
 use super::repository::Repository;
 use super::tier::Tier;
+use crate::services::ServiceTemplate;
 
 /// The folder in the pod where projects are.
 const WORKSPACE: &str = "/workspace";
@@ -25,6 +27,10 @@ pub struct PodSpec {
     pub tier: Tier,
     /// A reference to an image; it is no option and has no white space.
     pub base_image: String,
+    /// No two on the same port.
+    pub services: Vec<ServiceTemplate>,
+    /// Variables that must be there, each with who needs it.
+    pub(super) required_environment: Vec<(String, String)>,
     /// Names are words, values have no NUL.
     pub environment: BTreeMap<String, String>,
     /// No two of the same number and protocol, none on the port of the pod's own nginx.
@@ -105,23 +111,40 @@ impl PodSpec {
         }
     }
 
+    /// That what the services and the template need is set, here or, as `is_secret` says of a name, as a secret of the
+    /// pod.
+    ///
+    /// # Errors
+    ///
+    /// The first variable that is missing.
+    pub fn check_environment(&self, is_secret: impl Fn(&str) -> bool) -> Result<(), SpecError> {
+        let is_set = |name: &str| self.environment.get(name).is_some_and(|value| !value.is_empty()) || is_secret(name);
+        match self.required_environment.iter().find(|(name, _)| !is_set(name)) {
+            Some((name, who)) => Err(SpecError::new(
+                "environment",
+                format!("{who} needs {name}; set it here, or as a secret of the pod"),
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// What must never be logged: the values of variables whose name says so, and the credentials
     /// in the repository's address.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
-        let is_secret = |name: &str, value: &str| {
-            let name = name.to_ascii_uppercase();
-            value.chars().count() >= MIN_SECRET && SECRET_NAMES.iter().any(|word| name.contains(word))
-        };
-        let mut secrets: Vec<String> = self
-            .environment
-            .iter()
-            .filter(|(name, value)| is_secret(name, value))
-            .map(|(_, value)| value.clone())
-            .collect();
-        secrets.extend(self.repository.iter().flat_map(Repository::secrets));
-        secrets
+        secrets(&self.environment, self.repository.as_ref())
     }
+}
+
+pub(super) fn secrets(environment: &BTreeMap<String, String>, repository: Option<&Repository>) -> Vec<String> {
+    let is_secret = |name: &str, value: &str| {
+        let name = name.to_ascii_uppercase();
+        value.chars().count() >= MIN_SECRET && SECRET_NAMES.iter().any(|word| name.contains(word))
+    };
+    let mut secrets: Vec<String> =
+        environment.iter().filter(|(name, value)| is_secret(name, value)).map(|(_, value)| value.clone()).collect();
+    secrets.extend(repository.into_iter().flat_map(Repository::secrets));
+    secrets
 }
 
 /// Without the values of the environment, which may be secrets.
@@ -130,6 +153,7 @@ impl fmt::Debug for PodSpec {
         f.debug_struct("PodSpec")
             .field("tier", &self.tier)
             .field("base_image", &self.base_image)
+            .field("services", &self.services)
             .field("environment", &self.environment.keys())
             .field("ports", &self.ports)
             .field("pre_start", &self.pre_start)
@@ -137,7 +161,7 @@ impl fmt::Debug for PodSpec {
             .field("repository", &self.repository)
             .field("install", &self.install)
             .field("processes", &self.processes)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -145,7 +169,7 @@ impl fmt::Debug for PodSpec {
 mod tests {
     use serde_json::json;
 
-    use crate::spec::resolve;
+    use crate::spec::tests::resolve;
 
     #[test]
     fn secrets_are_told_by_their_names() {

@@ -50,7 +50,7 @@ pub(super) fn resolve(configs: Vec<Object<PortConfig>>) -> Result<Vec<PortSpec>,
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::spec::resolve;
+    use crate::spec::tests::resolve;
 
     fn error(config: &Value) -> String {
         resolve(config).expect_err("ports that collide").to_string()

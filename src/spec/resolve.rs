@@ -4,66 +4,125 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::config::{PodConfig, ProcessConfig};
+use super::catalog::Catalog;
+use super::config::{PodConfig, ProcessConfig, RepositoryConfig};
 use super::error::{SpecError, no_such, quote};
-use super::pod::{PodSpec, ProcessSpec};
-use super::ports;
+use super::pod::{self, PodSpec, ProcessSpec};
 use super::repository::Repository;
 use super::shape::Object;
-use super::tier;
+use super::template::PodTemplate;
+use super::{ports, project, tier};
+use crate::services::ServiceTemplate;
 
 /// The image of a pod whose config names none.
-const DEFAULT_IMAGE: &str = "pinacledev/pinacle-base";
-
-/// The templates that a config may name. There are none yet.
-const TEMPLATES: &[&str] = &[];
-
-/// The services that a config may name. There are none yet.
-const SERVICES: &[&str] = &[];
+pub const DEFAULT_IMAGE: &str = "pinacledev/pinacle-base";
 
 /// Makes a [`PodSpec`] from the JSON in `pods.config`.
 ///
 /// # Errors
 ///
 /// The first thing that is wrong with the config, with its path.
-pub fn resolve(config: &Value) -> Result<PodSpec, SpecError> {
+pub fn resolve(config: &Value, catalog: &Catalog) -> Result<PodSpec, SpecError> {
+    settle(read(config)?, PodConfig::default(), catalog)
+}
+
+/// The same with the text of the repository's own `pinacle.yaml`.
+///
+/// # Errors
+///
+/// The first thing that is wrong with either, with its path.
+pub fn resolve_project(config: &Value, project: &str, catalog: &Catalog) -> Result<PodSpec, SpecError> {
+    let (config, project) = (read(config)?, project::parse(project)?);
+    // The pod's config was found right before there was a repository.
+    settle(config, project, catalog).map_err(|error| error.in_file(project::NAME))
+}
+
+/// What in a config must never be shown, whatever else is wrong with it.
+///
+/// # Errors
+///
+/// The first thing that keeps the config from being read at all.
+pub fn secrets(config: &Value) -> Result<Vec<String>, SpecError> {
+    let config = read(config)?;
+    Ok(pod::secrets(&environment(config.environment.unwrap_or_default()), repository(config.repository).as_ref()))
+}
+
+fn read(config: &Value) -> Result<PodConfig, SpecError> {
     if !config.is_object() {
         let message = r#"the config must be an object, such as {} or {"tier": "dev.small"}"#;
         return Err(SpecError::new("", message));
     }
-    let config: PodConfig = serde_path_to_error::deserialize(config)?;
-    check_names(&config)?;
+    Ok(serde_path_to_error::deserialize(config)?)
+}
+
+/// What the pod's config says, then the project, then the template, then the defaults.
+fn settle(config: PodConfig, project: PodConfig, catalog: &Catalog) -> Result<PodSpec, SpecError> {
+    let template = match &config.template {
+        Some(name) => {
+            let found = catalog.template(name);
+            Some(found.ok_or_else(|| no_such("template", "template", name, &catalog.template_names()))?)
+        }
+        None => None,
+    };
+    let under = template.map(|template| template.config.clone()).unwrap_or_default();
+    let config = config.over(project).over(under);
+    let services = services(&config.services.unwrap_or_default(), catalog)?;
     let hooks = config.hooks.map(|Object(hooks)| hooks).unwrap_or_default();
     Ok(PodSpec {
         tier: tier::find(config.tier.as_deref())?,
         base_image: config.base_image.map_or_else(|| DEFAULT_IMAGE.to_owned(), String::from),
+        required_environment: required(template, &services),
+        services,
         environment: environment(config.environment.unwrap_or_default()),
         ports: ports::resolve(config.ports.unwrap_or_default())?,
         pre_start: strings(hooks.pre_start.unwrap_or_default()),
         post_start: strings(hooks.post_start.unwrap_or_default()),
-        repository: config.repository.map(|Object(repository)| Repository {
-            url: repository.url.into(),
-            branch: repository.branch.map(String::from),
-        }),
+        repository: repository(config.repository),
         install: strings(config.install.map(|install| install.0).unwrap_or_default()),
         processes: processes(config.processes.unwrap_or_default())?,
     })
 }
 
-/// Refuses names of templates and services that there are not.
-fn check_names(config: &PodConfig) -> Result<(), SpecError> {
-    if let Some(name) = config.template.as_deref().filter(|name| !TEMPLATES.contains(name)) {
-        return Err(no_such("template", "template", name, TEMPLATES));
+/// The services, of which no two may listen on the same port.
+fn services(names: &[String], catalog: &Catalog) -> Result<Vec<ServiceTemplate>, SpecError> {
+    let mut services: Vec<ServiceTemplate> = Vec::with_capacity(names.len());
+    for (index, name) in names.iter().enumerate() {
+        let path = format!("services[{index}]");
+        let Some(service) = catalog.service(name) else {
+            return Err(no_such(path, "service", name, &catalog.service_names()));
+        };
+        if let Some(other) = services.iter().find(|other| other.default_port == service.default_port) {
+            let (name, other, port) = (service.name(), other.name(), service.default_port);
+            let message = format!("{name} listens on port {port}, as {other} does; keep one of them");
+            return Err(SpecError::new(path, message));
+        }
+        services.push(service.clone());
     }
-    let mut services = config.services.iter().flatten().enumerate();
-    match services.find(|(_, name)| !SERVICES.contains(&name.as_str())) {
-        Some((index, name)) => Err(no_such(format!("services[{index}]"), "service", name, SERVICES)),
-        None => Ok(()),
-    }
+    Ok(services)
+}
+
+/// Which variables must be there, and who needs them.
+fn required(template: Option<&PodTemplate>, services: &[ServiceTemplate]) -> Vec<(String, String)> {
+    let of_template = template.iter().flat_map(|template| {
+        let needs = format!("the template {}", &*template.name);
+        template.required_environment.iter().map(move |name| ((**name).to_owned(), needs.clone()))
+    });
+    let of_services = services.iter().flat_map(|service| {
+        let needs = format!("the service {}", service.name());
+        service.required_environment().map(move |name| (name.to_owned(), needs.clone()))
+    });
+    of_template.chain(of_services).collect()
 }
 
 fn strings(texts: Vec<impl Into<String>>) -> Vec<String> {
     texts.into_iter().map(Into::into).collect()
+}
+
+fn repository(config: Option<Object<RepositoryConfig>>) -> Option<Repository> {
+    config.map(|Object(repository)| Repository {
+        url: repository.url.into(),
+        branch: repository.branch.map(String::from),
+    })
 }
 
 fn environment(variables: BTreeMap<impl Into<String>, impl Into<String>>) -> BTreeMap<String, String> {
@@ -101,6 +160,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::spec::tests::resolve;
 
     fn error(config: &Value) -> String {
         resolve(config).expect_err("a config that is wrong").to_string()
@@ -166,16 +226,45 @@ mod tests {
     #[test]
     fn unknown_names_are_told_the_known_ones() {
         assert_eq!(
-            error(&json!({ "template": "vite" })),
-            "pods.config template: there is no template named \"vite\"; known templates: none"
+            error(&json!({ "template": "vim" })),
+            "pods.config template: there is no template named \"vim\"; known templates: custom, mastra-ai, nextjs, \
+             nodejs, python, vite"
         );
         assert_eq!(
             error(&json!({ "services": ["x"] })),
-            "pods.config services[0]: there is no service named \"x\"; known services: none"
+            "pods.config services[0]: there is no service named \"x\"; known services: claude-code, code-server, \
+             jupyter, postgres, redis, vibe-kanban, web-terminal"
         );
         assert!(
             error(&json!({ "tier": "huge" })).ends_with("known tiers: dev.small, dev.medium, dev.large, dev.xlarge")
         );
+    }
+
+    #[test]
+    fn a_service_is_named_once() {
+        assert_eq!(
+            error(&json!({ "services": ["redis", "postgres", "redis"] })),
+            "pods.config services[2]: redis listens on port 6379, as redis does; keep one of them"
+        );
+    }
+
+    #[test]
+    fn what_a_service_or_a_template_needs_may_come_from_the_environment_or_the_secrets() {
+        let missing = |config: Value, secrets: &[&str]| {
+            let spec = resolve(&config).expect("a pod");
+            spec.check_environment(|name| secrets.contains(&name)).map_err(|error| error.to_string())
+        };
+        let claude = json!({ "services": ["claude-code"] });
+        assert_eq!(
+            missing(claude.clone(), &["OTHER"]).unwrap_err(),
+            "pods.config environment: the service claude-code needs ANTHROPIC_API_KEY; set it here, or as a secret of \
+             the pod"
+        );
+        assert_eq!(missing(claude, &["ANTHROPIC_API_KEY"]), Ok(()));
+        let set = json!({ "template": "mastra-ai", "environment": { "OPENAI_API_KEY": "sk" } });
+        assert_eq!(missing(set, &[]), Ok(()));
+        let empty = json!({ "template": "mastra-ai", "environment": { "OPENAI_API_KEY": "" } });
+        assert!(missing(empty, &[]).unwrap_err().contains("the template mastra-ai needs OPENAI_API_KEY"));
     }
 
     #[test]

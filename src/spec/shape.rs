@@ -18,6 +18,7 @@ pub(super) trait Described {
 }
 
 /// A `T` that must be written as a JSON object.
+#[derive(Clone)]
 pub(super) struct Object<T>(pub(super) T);
 
 impl<'de, T: Described + Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -55,6 +56,7 @@ impl<T: JsonSchema> JsonSchema for Object<T> {
 }
 
 /// One `T`, made from a string, or a list of them.
+#[derive(Clone)]
 pub(super) struct OneOrMany<T>(pub(super) Vec<T>);
 
 impl<'de, T> Deserialize<'de> for OneOrMany<T>

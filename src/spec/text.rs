@@ -18,7 +18,15 @@ macro_rules! checked_text {
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
         #[serde(try_from = "String")]
         $(#[$attribute])*
-        pub(in crate::spec) struct $name(String);
+        pub(crate) struct $name(String);
+
+        impl std::ops::Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
 
         impl TryFrom<String> for $name {
             type Error = String;

@@ -39,10 +39,8 @@ struct Tiers {
 
 impl Tiers {
     fn read() -> Result<Self, SpecError> {
-        toml::from_str(TIERS).map_err(|error| SpecError {
-            path: "tier".to_owned(),
-            message: format!("the worker's own list of tiers is broken: {error}"),
-        })
+        toml::from_str(TIERS)
+            .map_err(|error| SpecError::new("tier", format!("the worker's own list of tiers is broken: {error}")))
     }
 }
 

@@ -10,7 +10,7 @@ use super::Enqueue;
 use crate::{
     cli::{explain, follow, open},
     settings::Settings,
-    spec,
+    spec::{self, Catalog},
     store::pods,
 };
 
@@ -51,7 +51,7 @@ struct Checked {
 
 impl Create {
     /// What is to be inserted, with all checked that can be without the database.
-    fn checked(&self) -> anyhow::Result<Checked> {
+    fn checked(&self, catalog: &Catalog) -> anyhow::Result<Checked> {
         anyhow::ensure!(!self.name.trim().is_empty(), "the pod's name is blank; give it one with --name");
         let slug = match &self.slug {
             Some(slug) => slug.clone(),
@@ -69,7 +69,7 @@ impl Create {
             let flags = [("template", &self.template), ("tier", &self.tier)];
             keys.extend(flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?.into()))));
         }
-        spec::resolve(&config)?;
+        spec::resolve(&config, catalog)?;
         Ok(Checked { slug, config })
     }
 
@@ -94,7 +94,7 @@ impl Create {
 }
 
 pub async fn run(settings: &Settings, create: &Create) -> anyhow::Result<ExitCode> {
-    let pod = create.checked()?;
+    let pod = create.checked(&settings.catalog()?)?;
     let db = open(settings).await?;
     let slug = &pod.slug;
     let created = pods::create(&db, &create.name, slug, &pod.config, &create.how.requested_by).await;

@@ -58,10 +58,7 @@ pub async fn run(settings: &Settings, pod: &str) -> anyhow::Result<ExitCode> {
 /// What is hidden in a pod's log is hidden here, too. Of a config that is wrong nobody knows what is secret, so
 /// its whole environment is.
 pub fn hide_secrets(config: &mut Value, known: impl Iterator<Item = String>) {
-    let secrets = match spec::resolve(config) {
-        Ok(spec) => spec.secrets(),
-        Err(_) => environment(config).map(str::to_owned).collect(),
-    };
+    let secrets = spec::secrets(config).unwrap_or_else(|_| environment(config).map(str::to_owned).collect());
     redact(config, &Redactor::new(secrets.into_iter().chain(known)));
 }
 

@@ -102,6 +102,7 @@ pub async fn stop(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
     let running = ask!(site, "looking at the container", site.runtime.container()).is_some_and(|found| found.running);
     if running {
+        super::services::stop(pod).await?;
         ask!(site, "stopping the container", site.runtime.stop());
     }
     pods::set_address(pod.db(), &pod.fence, None, None).await?;

@@ -1,46 +1,36 @@
-//! The steps inside the pod: its proxy, environment, repository, commands and processes. A user's text is one argument
-//! to `sh -c` in the container, never a part of a script.
+//! The steps inside the pod: its proxy, environment, commands and processes. A user's text is one argument to `sh -c` in
+//! the container, never a part of a script.
 
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::Ensured;
+use super::{Ensured, dotenv};
 use crate::{
-    host::{Command, Finished, HostError},
+    host::{Command, ConnectionError, Finished, HostError},
     lifecycle::{PodAtWork, StepError},
-    runtime::names::hex_digest,
+    runtime::shell::{Mark, Place, exports, marks, script},
 };
 
 /// nginx starts with the pod's init; gVisor makes it slower.
 const PROXY_TIMEOUT: Duration = Duration::from_secs(30);
-const CLONE_TIMEOUT: Duration = Duration::from_mins(15);
 /// A dependency tree, compiled.
 const INSTALL_TIMEOUT: Duration = Duration::from_mins(25);
 const HOOK_TIMEOUT: Duration = Duration::from_mins(10);
-/// How long a process may take until its health check passes.
-const HEALTH_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a process may take until its health check passes: some compile before they answer.
+const HEALTH_TIMEOUT: Duration = Duration::from_mins(3);
 
 const PROXY: &str = include_str!("scripts/proxy.sh");
 const ENVIRONMENT: &str = include_str!("scripts/environment.sh");
-const REPOSITORY: &str = include_str!("scripts/repository.sh");
-const USER_COMMAND: &str = include_str!("scripts/user-command.sh");
-const INSTALLED: &str = include_str!("scripts/installed.sh");
 const PROCESS: &str = include_str!("scripts/process.sh");
-const HEALTHY: &str = include_str!("scripts/healthy.sh");
+const END_PROCESSES: &str = include_str!("scripts/end-processes.sh");
 
-/// One of our own scripts, with its arguments. Its comments are for who reads the script, not the log.
-fn script<const N: usize>(text: &str, args: [&str; N]) -> Command {
-    let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
-    Command::new("sh").args(["-c", &code.join("\n"), "sh"]).args(args)
-}
-
-async fn run(pod: &PodAtWork, command: Command) -> Result<Finished, StepError> {
+pub(super) async fn run(pod: &PodAtWork, command: Command) -> Result<Finished, StepError> {
     Ok(pod.site().await?.runtime.exec(command).await?)
 }
 
 /// Runs a command of the user's. Its failure is theirs to mend, and is not tried again.
-async fn run_theirs(pod: &PodAtWork, what: &str, command: Command) -> Result<Finished, StepError> {
+pub(super) async fn run_theirs(pod: &PodAtWork, what: &str, command: Command) -> Result<Finished, StepError> {
     let site = pod.site().await?;
     site.runtime.exec(command).await.map_err(|error| match error {
         HostError::Failed { command, outcome, said } => {
@@ -63,93 +53,93 @@ pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
     }
 }
 
-/// Writes the environment that every command of the user's is given, through stdin: no value stands in a command.
+/// Writes the environment that every command of the user's is given, through stdin: no value stands in a command. A
+/// project from a repository finds it in its `.env`, too.
 pub async fn environment(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let spec = pod.project().await?;
+    let site = pod.site().await?;
     let secret = pod
         .secrets
         .iter()
         .filter(|secret| secret.kind == "env")
         .map(|secret| (secret.name.as_str(), secret.value.expose_secret()));
-    let plain = pod.spec.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let mut lines = String::new();
-    for (name, value) in plain.chain(secret) {
-        let quoted = shlex::try_quote(value)
-            .map_err(|_| StepError::fail(format!("the environment value {name} holds a NUL byte; remove it")))?;
-        lines.extend(["export ", name, "=", &quoted, "\n"]);
-    }
-    let never_ran = pod.pod.last_started_at.is_none();
-    if lines.is_empty() && never_ran {
-        return Ok(Ensured::Already);
-    }
-    let write = script(ENVIRONMENT, []).input(lines).infrastructure().label("🔧 Writing the environment");
-    let written = run(pod, write).await?;
-    Ok(Ensured::by(written.stdout.trim() == "written"))
-}
-
-/// Clones the repository beside its place and moves it there when it is whole, so a half-made clone is never taken for
-/// one.
-pub async fn repository(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let Some(repository) = &pod.spec.repository else { return Ok(Ensured::Already) };
-    let key = pod.secrets.iter().find(|secret| secret.kind == "deploy_key");
-    let key = key.map(|secret| secret.value.expose_secret()).unwrap_or_default();
-    let branch = repository.branch.as_deref().unwrap_or_default();
-    // The first line is the URL, which may hold credentials; the rest is the key.
-    let input = format!("{}\n{key}", repository.url);
-    let shown = match branch {
-        "" => format!("git clone {}", pod.redactor.text(&repository.url)),
-        branch => format!("git clone --branch {branch} {}", pod.redactor.text(&repository.url)),
-    };
-    let clone = script(REPOSITORY, [&pod.spec.project_dir(), branch])
-        .input(input)
-        .shown_as(shown)
-        .label("📦 Cloning repository")
-        .timeout(CLONE_TIMEOUT);
-    let cloned = run_theirs(pod, "cloning the repository with", clone).await?;
-    Ok(Ensured::by(!cloned.stdout.trim_end().ends_with("already cloned")))
+    let plain = spec.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let users: Vec<_> = plain.chain(secret).collect();
+    let (dir, host) = (spec.project_dir(), format!("pod-{}.{}", pod.pod.slug, site.server.domain));
+    let ours = [
+        ("PINACLE_POD_ID", pod.fence.pod_id.as_str()),
+        ("PINACLE_POD_SLUG", &pod.pod.slug),
+        ("PINACLE_POD_HOST", &host),
+        ("PINACLE_PROJECT_DIR", &dir),
+    ];
+    let all = exports(users.iter().copied().chain(ours)).map_err(ConnectionError::from)?;
+    let with_file = spec.repository.is_some() && !users.is_empty();
+    let (file, file_dir) = if with_file { (dotenv::write(&users), dir.as_str()) } else { (String::new(), "") };
+    let write = script(ENVIRONMENT, [&all.len().to_string(), file_dir])
+        .input(all + &file)
+        .infrastructure()
+        .label("🔧 Writing the environment");
+    Ok(Ensured::by(!run(pod, write).await?.stdout.trim().is_empty()))
 }
 
 /// Runs the install commands in order. One that succeeded is marked in the pod and not run again.
 pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    if pod.spec.install.is_empty() {
+    let spec = pod.project().await?;
+    if spec.install.is_empty() {
         return Ok(Ensured::Already);
     }
-    let done = run(pod, script(INSTALLED, []).infrastructure()).await?.stdout;
+    let (done, dir) = (run(pod, marks()).await?.stdout, spec.project_dir());
     let mut acted = false;
-    for (index, text) in pod.spec.install.iter().enumerate() {
-        let mark = mark_of(index, text);
-        if done.lines().any(|line| line == mark) {
+    for (index, text) in spec.install.iter().enumerate() {
+        let mark = Mark::new(&index.to_string(), text);
+        if mark.is_in(&done) {
             continue;
         }
         acted = true;
-        let command = user_command(pod, text, &mark).label("📥 Installing").timeout(INSTALL_TIMEOUT);
+        let command = user(&dir).command_once(text, &mark).label("📥 Installing").timeout(INSTALL_TIMEOUT);
         run_theirs(pod, "the install command", command).await?;
     }
     Ok(Ensured::by(acted))
 }
 
-/// What marks an install command as done: its place and its text, so a changed one runs again.
-fn mark_of(index: usize, text: &str) -> String {
-    hex_digest(&format!("{index}\n{text}"))
+fn user(dir: &str) -> Place<'_> {
+    Place { dir, service: None }
 }
 
-fn user_command(pod: &PodAtWork, text: &str, mark: &str) -> Command {
-    script(USER_COMMAND, [text, &pod.spec.project_dir(), mark]).shown_as(text)
+/// When hooks run.
+#[derive(Debug, Clone, Copy)]
+pub enum Moment {
+    /// Before the services start.
+    PreStart,
+    /// When the pod is healthy.
+    PostStart,
 }
 
-pub async fn hooks(pod: &PodAtWork, name: &str, hooks: &[String]) -> Result<Ensured, StepError> {
+pub async fn hooks(pod: &PodAtWork, moment: Moment) -> Result<Ensured, StepError> {
+    let spec = pod.project().await?;
+    let (name, hooks) = match moment {
+        Moment::PreStart => ("the preStart hook", &spec.pre_start),
+        Moment::PostStart => ("the postStart hook", &spec.post_start),
+    };
+    let dir = spec.project_dir();
     for hook in hooks {
-        let command = user_command(pod, hook, "").label("🪝 Running hook").timeout(HOOK_TIMEOUT);
-        run_theirs(pod, &format!("the {name} hook"), command).await?;
+        run_theirs(pod, name, user(&dir).command(hook).label("🪝 Running hook").timeout(HOOK_TIMEOUT)).await?;
     }
     Ok(Ensured::by(!hooks.is_empty()))
 }
 
-/// Starts what is not running, each in a tmux session that a terminal can join.
+/// Starts what is not running, each in a tmux session that a terminal can join, and ends what is no longer wanted.
 pub async fn processes(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let spec = pod.project().await?;
     let mut acted = false;
-    for process in &pod.spec.processes {
-        let session = format!("process-{}", process.name);
-        let start = script(PROCESS, [&session, &pod.spec.project_dir(), USER_COMMAND, &process.start_command])
+    let ran_before = pod.pod.last_started_at.is_some();
+    if ran_before {
+        let names = spec.processes.iter().map(|process| process.name.as_str());
+        let end = script(END_PROCESSES, []).args(names).infrastructure();
+        acted = !run(pod, end).await?.stdout.trim().is_empty();
+    }
+    for process in &spec.processes {
+        let start = script(PROCESS, [&process.name, &process.start_command])
             .shown_as(&process.start_command)
             .label("▶️ Starting process");
         let started = run_theirs(pod, &format!("starting process {}:", process.name), start).await?;
@@ -159,16 +149,15 @@ pub async fn processes(pod: &PodAtWork) -> Result<Ensured, StepError> {
 }
 
 /// Waits for the health checks of the processes that have one.
-pub async fn health(pod: &PodAtWork) -> Result<Ensured, StepError> {
+pub async fn processes_health(pod: &PodAtWork) -> Result<bool, StepError> {
+    let spec = pod.project().await?;
+    let dir = spec.project_dir();
     let mut acted = false;
-    for process in &pod.spec.processes {
+    for process in &spec.processes {
         let Some(check) = &process.health_check else { continue };
         acted = true;
-        let wait = script(HEALTHY, [check, &pod.spec.project_dir(), USER_COMMAND])
-            .shown_as(check)
-            .label("🩺 Checking health")
-            .timeout(HEALTH_TIMEOUT);
+        let wait = user(&dir).health_check(check, 0).timeout(HEALTH_TIMEOUT);
         run_theirs(pod, &format!("process {} did not become healthy: its check", process.name), wait).await?;
     }
-    Ok(Ensured::by(acted))
+    Ok(acted)
 }

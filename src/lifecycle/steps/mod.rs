@@ -2,10 +2,16 @@
 //! something on a host have an undo, which treats "not there" as done.
 
 mod container;
+mod dotenv;
 mod inside;
 mod placement;
+mod repository;
+mod services;
+
+pub(super) use repository::project;
 
 use super::{PodAtWork, StepError};
+use inside::Moment;
 
 /// A step of a lifecycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,10 +24,12 @@ pub enum Step {
     Container,
     Start,
     Proxy,
-    Environment,
     Repository,
+    Environment,
+    InstallServices,
     Install,
     PreStart,
+    Services,
     Processes,
     Health,
     PostStart,
@@ -60,10 +68,12 @@ impl Step {
             Self::Container => "container",
             Self::Start => "start",
             Self::Proxy => "proxy",
-            Self::Environment => "environment",
             Self::Repository => "repository",
+            Self::Environment => "environment",
+            Self::InstallServices => "install services",
             Self::Install => "install",
             Self::PreStart => "preStart",
+            Self::Services => "services",
             Self::Processes => "processes",
             Self::Health => "health",
             Self::PostStart => "postStart",
@@ -87,13 +97,15 @@ impl Step {
             Self::Start => container::start(pod).await,
             Self::Stop => container::stop(pod).await,
             Self::Proxy => inside::proxy(pod).await,
+            Self::Repository => repository::repository(pod).await,
             Self::Environment => inside::environment(pod).await,
-            Self::Repository => inside::repository(pod).await,
+            Self::InstallServices => services::install(pod).await,
             Self::Install => inside::install(pod).await,
-            Self::PreStart => inside::hooks(pod, "preStart", &pod.spec.pre_start).await,
+            Self::PreStart => inside::hooks(pod, Moment::PreStart).await,
+            Self::Services => services::start(pod).await,
             Self::Processes => inside::processes(pod).await,
-            Self::Health => inside::health(pod).await,
-            Self::PostStart => inside::hooks(pod, "postStart", &pod.spec.post_start).await,
+            Self::Health => services::health(pod).await,
+            Self::PostStart => inside::hooks(pod, Moment::PostStart).await,
             Self::RemoveContainer => container::remove_container(pod).await,
             Self::RemoveNetwork => container::remove_network(pod).await,
             Self::RemoveVolume => container::remove_volume(pod).await,

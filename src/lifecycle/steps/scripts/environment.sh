@@ -1,12 +1,18 @@
-# Stores the environment from stdin for every later command; whole or not at all, readable by root alone.
+# Stores from stdin the environment for every later command ($1 bytes, which the shell reads) and, for the project in the
+# folder $2 if that is given, the same as a .env file (the rest). Whole or not at all; an .env of the project's own stays.
 set -eu
+put() {
+    if cmp -s "$1.new" "$1"; then rm "$1.new"; else mv "$1.new" "$1"; echo written; fi
+}
 umask 077
 mkdir -p /etc/pinacle
-touch /etc/pinacle/environment
-cat >/etc/pinacle/environment.new
-if cmp -s /etc/pinacle/environment.new /etc/pinacle/environment; then
-    rm /etc/pinacle/environment.new
-else
-    mv /etc/pinacle/environment.new /etc/pinacle/environment
-    echo written
-fi
+head -c "$1" >/etc/pinacle/environment.new
+put /etc/pinacle/environment
+[ -n "$2" ] || exit 0
+cd "$2"
+cat >.env.new
+if [ ! -e .env ] || [ "$(head -n 1 .env)" = "$(head -n 1 .env.new)" ]; then put .env; else rm .env.new; fi
+# Not to be committed by mistake, and no change of the project's files either.
+exclude=$(git rev-parse --git-path info/exclude 2>/dev/null) || exit 0
+mkdir -p "${exclude%/*}"
+grep -qx /.env "$exclude" 2>/dev/null || echo /.env >>"$exclude"

@@ -1,4 +1,9 @@
-# Starts the user's command $4 in the tmux session $1, in the folder $2, by the script $3; a session that is there stays.
-if tmux has-session -t "=$1" 2>/dev/null; then echo 'already running'; exit 0; fi
-mkdir -p "$2"
-exec tmux new-session -d -s "$1" -c "$2" -- sh -c "$3" sh "$4" "$2"
+# Writes down the user's process $1 with its command $2 and sees that it runs, in a session of the pod's tmux server,
+# which starts it again whenever the pod starts.
+set -eu
+mkdir -p /etc/pinacle/processes
+printf '%s\n' "$2" >"/etc/pinacle/.process-$1"
+mv "/etc/pinacle/.process-$1" "/etc/pinacle/processes/$1"
+rm -f /etc/s6/tmux/down
+s6-svc -u /etc/s6/tmux
+exec /usr/lib/pinacle/process "$1"

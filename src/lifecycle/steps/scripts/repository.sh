@@ -1,9 +1,11 @@
 # Clones into DIR ($1) the repository whose URL is the first line of stdin, with the deploy key in the rest, if any;
-# the branch is $2, or the default branch. The clone is made beside its place and moved there when it is whole.
+# the branch is $2, or the default branch. The clone is made beside its place and moved there when it is whole; what is
+# in its place and is no whole clone is put aside, as it may hold somebody's work.
 set -eu
 dir=$1 branch=$2 partial=$1.partial
 IFS= read -r url
-if [ -e "$dir/.git" ]; then echo 'already cloned'; exit 0; fi
+if git -C "$dir" rev-parse --git-dir >/dev/null 2>&1 && [ -e "$dir/.git" ] && git -C "$dir" remote get-url origin >/dev/null 2>&1
+then echo 'already cloned'; exit 0; fi
 umask 077
 mkdir -p /etc/pinacle
 cat >/etc/pinacle/deploy_key
@@ -15,6 +17,11 @@ fi
 export GIT_TERMINAL_PROMPT=0
 rm -rf "$partial"
 git clone --progress ${branch:+--branch "$branch"} -- "$url" "$partial"
-# A folder that is there and empty gives way; one that holds something is not ours to touch.
-[ ! -d "$dir" ] || rmdir "$dir"
+# For the user's own pulls and pushes.
+[ -z "${GIT_SSH_COMMAND:-}" ] || git -C "$partial" config core.sshCommand "$GIT_SSH_COMMAND"
+if [ -e "$dir" ] && ! rmdir "$dir" 2>/dev/null; then
+    aside=$dir.aside-$(date +%s)
+    mv "$dir" "$aside"
+    echo "what was in $dir is in $aside now" >&2
+fi
 mv "$partial" "$dir"

@@ -1,0 +1,86 @@
+//! The steps that bring services into the pod, start them, and wait until all that should answer does.
+
+use super::{
+    Ensured,
+    inside::{processes_health, run},
+};
+use crate::{
+    host::HostError,
+    lifecycle::{Decision, PodAtWork, StepError},
+    runtime::shell::script,
+    services::{ServiceProvisioner, ServiceTemplate, stop_all},
+};
+
+/// How many of the last lines of a service that failed its error quotes.
+const QUOTED_LINES: u32 = 10;
+
+const HOLD_PROCESSES: &str = include_str!("scripts/hold-processes.sh");
+
+/// What goes wrong here is a package or a template, not the user's text, and a registry may be back soon.
+pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let spec = pod.project().await?;
+    let dir = spec.project_dir();
+    let services = ServiceProvisioner::new(&pod.site().await?.runtime, &dir);
+    let installed = services.install(&spec.services).await.map_err(|error| match error {
+        HostError::Failed { .. } => StepError::retry(format!("installing a service: {error}")),
+        other => other.into(),
+    })?;
+    Ok(Ensured::by(installed))
+}
+
+/// Starts the services in their order, after those that are no longer wanted have gone.
+pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let spec = pod.project().await?;
+    let dir = spec.project_dir();
+    let services = ServiceProvisioner::new(&pod.site().await?.runtime, &dir);
+    let ran_before = pod.pod.last_started_at.is_some();
+    let mut acted = ran_before && services.remove_others(&spec.services).await?;
+    for service in &spec.services {
+        acted |= services.start(service).await.map_err(|error| match error {
+            HostError::Failed { .. } => StepError::fail(format!("starting the service {}: {error}", service.name())),
+            other => other.into(),
+        })?;
+    }
+    Ok(Ensured::by(acted))
+}
+
+/// Waits until services and processes are healthy.
+pub async fn health(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    let spec = pod.project().await?;
+    let dir = spec.project_dir();
+    let services = ServiceProvisioner::new(&pod.site().await?.runtime, &dir);
+    for service in &spec.services {
+        if let Err(error) = services.healthy(service).await {
+            return Err(unhealthy(&services, service, error).await);
+        }
+    }
+    let processes = processes_health(pod).await?;
+    Ok(Ensured::by(processes || !spec.services.is_empty()))
+}
+
+async fn unhealthy(services: &ServiceProvisioner<'_>, service: &ServiceTemplate, error: HostError) -> StepError {
+    let name = service.name();
+    if !matches!(error, HostError::Failed { .. }) {
+        return StepError::from(error).while_doing(&format!("waiting for the service {name}"));
+    }
+    let said = match services.logs(service, QUOTED_LINES).await {
+        Ok(lines) if !lines.trim().is_empty() => format!(". The last that it printed: {}", lines.trim()),
+        _ => ". It printed nothing".to_owned(),
+    };
+    StepError::fail(format!("the service {name} did not become healthy: {error}{said}"))
+}
+
+/// Takes services and processes down in order before the container stops. What can't be is ended with the container.
+pub async fn stop(pod: &PodAtWork) -> Result<(), StepError> {
+    let held = async {
+        run(pod, script(HOLD_PROCESSES, []).infrastructure()).await?;
+        stop_all(&pod.site().await?.runtime).await.map_err(StepError::from)
+    };
+    match held.await {
+        Err(error) if error.decision == Decision::Fail => {
+            tracing::warn!(pod.id = %pod.fence.pod_id, %error, "The services of a pod did not stop by themselves.");
+            Ok(())
+        }
+        ended => ended,
+    }
+}

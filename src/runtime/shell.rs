@@ -1,0 +1,78 @@
+//! Commands inside a pod: our own scripts, and by them what a user or a template wants to be run. A text of theirs is
+//! one argument, never a part of a script.
+
+use super::names::hex_digest;
+use crate::host::{Command, command::NulByte};
+
+const USER_COMMAND: &str = include_str!("scripts/user-command.sh");
+const HEALTHY: &str = include_str!("scripts/healthy.sh");
+const INSTALLED: &str = include_str!("scripts/installed.sh");
+
+/// One of our own scripts, with its arguments. Its comments are for who reads the script, not the log.
+pub fn script<const N: usize>(text: &str, args: [&str; N]) -> Command {
+    let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    Command::new("sh").args(["-c", &code.join("\n"), "sh"]).args(args)
+}
+
+/// Where a command of a user's or a template's runs, and with which environment beside the pod's.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    pub dir: &'a str,
+    /// The service whose environment it has, if any.
+    pub service: Option<&'a str>,
+}
+
+impl Place<'_> {
+    fn service(&self) -> &str {
+        self.service.unwrap_or_default()
+    }
+
+    pub fn command(&self, text: &str) -> Command {
+        script(USER_COMMAND, [text, self.dir, "", self.service()]).shown_as(text)
+    }
+
+    /// A command that is marked as done when it succeeds.
+    pub fn command_once(&self, text: &str, mark: &Mark) -> Command {
+        script(USER_COMMAND, [text, self.dir, &mark.0, self.service()]).shown_as(text)
+    }
+
+    /// Waits until a check succeeds, for as long as the command may run.
+    pub fn health_check(&self, check: &str, start_delay_seconds: u16) -> Command {
+        script(HEALTHY, [check, self.dir, USER_COMMAND, self.service(), &start_delay_seconds.to_string()])
+            .shown_as(check)
+            .label("🩺 Checking health")
+    }
+}
+
+/// What marks a command as done in a pod: what it is for, and its text, so that a changed one runs again.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Mark(String);
+
+impl Mark {
+    pub fn new(purpose: &str, text: &str) -> Self {
+        Self(hex_digest(&format!("{purpose}\n{text}")))
+    }
+
+    /// Whether it is among those that [`marks`] lists.
+    pub fn is_in(&self, listed: &str) -> bool {
+        listed.lines().any(|line| line == self.0)
+    }
+}
+
+/// Lists the marks of this pod.
+pub fn marks() -> Command {
+    script(INSTALLED, []).infrastructure()
+}
+
+/// An environment, as a shell reads it.
+///
+/// # Errors
+/// A value holds a NUL byte.
+pub fn exports<'a>(environment: impl Iterator<Item = (&'a str, &'a str)>) -> Result<String, NulByte> {
+    let mut lines = String::new();
+    for (name, value) in environment {
+        let quoted = shlex::try_quote(value).map_err(|_| NulByte(format!("the environment value {name}")))?;
+        lines.extend(["export ", name, "=", &quoted, "\n"]);
+    }
+    Ok(lines)
+}

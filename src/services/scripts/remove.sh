@@ -1,0 +1,8 @@
+# Takes the services $@ out of the pod.
+set -eu
+for name; do
+    rm -rf "/etc/s6/.service-$name"
+    mv "/etc/s6/service-$name" "/etc/s6/.service-$name"
+done
+s6-svscanctl -an /etc/s6
+for name; do rm -rf "/etc/s6/.service-$name" "/etc/pinacle/services/$name" "/var/log/pinacle/$name"; done

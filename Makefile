@@ -3,6 +3,9 @@
 
 stack := deploy/dev/stack
 scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare .ci/run
+# They read an environment that is there only in a pod.
+pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish docker/service/log/run docker/services/*/run \
+	docker/services/*/finish src/lifecycle/steps/scripts/*.sh src/runtime/scripts/*.sh src/services/scripts/*.sh)
 
 .PHONY: demo test bench image lint lint-scripts prepare prepare-check stack-up stack-down
 
@@ -11,8 +14,9 @@ demo:
 	cargo build --locked
 	$(stack) run deploy/dev/demo
 
-# Everything, on real PostgreSQL, sshd, Docker, gVisor and nginx.
+# Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser.
 test:
+	$(stack) test-tools
 	$(stack) run cargo test --locked
 
 # A create by the worker beside the same docker commands in a shell script.
@@ -29,7 +33,7 @@ lint:
 
 lint-scripts:
 	shellcheck -x $(scripts)
-	shellcheck -s sh docker/services/*/run docker/services/*/finish
+	shellcheck -s sh -e SC1090,SC1091 $(pod_scripts)
 
 # .sqlx: what the compiler knows of the queries.
 prepare:

@@ -4,17 +4,20 @@
 //! a listing that is empty is an answer, a listing that fails is trouble.
 
 pub mod names;
+pub mod quota;
 pub mod shell;
 
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::sync::OnceCell;
 
 use crate::{
     host::{Command, Finished, HostError, Recorder},
     spec::Tier,
 };
 use names::{POD_LABEL, label_filter, object_name};
+use quota::DiskQuota;
 
 /// The name that gVisor is registered with at the host's Docker.
 pub const RUNTIME: &str = "runsc";
@@ -58,6 +61,7 @@ pub struct ContainerRuntime {
     pod_id: String,
     /// The name of all that is the pod's on this host.
     name: String,
+    quota: OnceCell<DiskQuota>,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +72,7 @@ struct EndpointSettings {
 
 impl ContainerRuntime {
     pub fn new(recorder: Recorder, sudo: bool, pod_id: &str) -> Self {
-        Self { recorder, sudo, pod_id: pod_id.to_owned(), name: object_name(pod_id) }
+        Self { recorder, sudo, pod_id: pod_id.to_owned(), name: object_name(pod_id), quota: OnceCell::new() }
     }
 
     /// The container's name, for commands inside it.
@@ -120,10 +124,25 @@ impl ContainerRuntime {
         Ok(!self.recorder.run(&list).await?.stdout.trim().is_empty())
     }
 
-    pub async fn create_volume(&self) -> Result<(), HostError> {
+    /// What of a pod's disk this host can limit.
+    async fn quota(&self) -> Result<DiskQuota, HostError> {
+        let ask = async || {
+            let info = self.recorder.run(&self.docker(["info", "--format", "{{.Driver}} {{.DockerRootDir}}"])).await?;
+            let (driver, folder) = info.stdout.trim().split_once(' ').unwrap_or_default();
+            let find = ["--noheadings", "--output", "FSTYPE,OPTIONS", "--target", folder];
+            let mount = self.recorder.look(&Command::new("findmnt").args(find).sudo(self.sudo)).await?;
+            Ok(DiskQuota::of(driver, &mount.stdout))
+        };
+        self.quota.get_or_try_init(ask).await.copied()
+    }
+
+    pub async fn create_volume(&self, tier: &Tier) -> Result<(), HostError> {
         let label = format!("{POD_LABEL}={}", self.pod_id);
-        let create = self.docker(["volume", "create", "--label", &label, &self.name]).label("💾 Creating the volume");
-        self.recorder.run(&create).await.map(drop)
+        let mut create = self.docker(["volume", "create", "--label", &label]).label("💾 Creating the volume");
+        if let Some(limit) = self.quota().await?.of_volume(tier) {
+            create = create.args(["--opt", &format!("size={limit}MB")]);
+        }
+        self.recorder.run(&create.arg(&self.name)).await.map(drop)
     }
 
     /// Creates the container and returns its id.
@@ -139,6 +158,9 @@ impl ContainerRuntime {
             .args(["--stop-timeout", &STOP_GRACE_SECONDS.to_string(), "--log-driver", "json-file"])
             .label("📦 Creating the container")
             .timeout(CREATE_TIMEOUT);
+        if let Some(limit) = self.quota().await?.of_root(spec.tier) {
+            create = create.args(["--storage-opt", &format!("size={limit}MB")]);
+        }
         for option in LOG_OPTIONS {
             create = create.args(["--log-opt", option]);
         }

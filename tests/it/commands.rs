@@ -1,9 +1,4 @@
-//! What a user has run in a pod: environment, install, hooks, processes, a repository.
-
-use std::{
-    net::TcpListener,
-    process::{Child, Command},
-};
+//! What a user has run in a pod: environment, install, hooks, processes.
 
 use serde_json::json;
 
@@ -137,65 +132,5 @@ async fn hostile_text_runs_in_the_pod_and_nowhere_else() {
     assert!(!std::path::Path::new(CANARY).exists(), "a user's text ran on the host");
     assert_eq!(sh(&format!("docker exec pinacle-pod-{pod} ls {CANARY}")), CANARY);
     db.done(&pod, "destroy").await;
-    host.assert_as_before();
-}
-
-/// A server that ends with the test. git starts the daemon as a child, which a signal to git alone would leave.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        drop(Command::new("pkill").args(["-TERM", "-P", &self.0.id().to_string()]).status());
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-#[tokio::test]
-async fn a_repository_is_cloned_and_a_half_made_clone_is_no_obstacle() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
-    host.add_to(&db).await;
-    let _worker = Worker::start(&db).await;
-    let folder = tempfile::tempdir().unwrap();
-    let base = folder.path().display();
-    sh(&format!(
-        "cd {base} && git init -q -b main work && cd work && git config user.email a@b && git config user.name a &&
-         echo main > file && git add . && git commit -qm one && git checkout -qb side && echo side > file && git commit -qam two &&
-         git clone -q --bare . ../repo.git"
-    ));
-    // The host's own address in the network of the pod that is first to come.
-    let address = "10.200.0.1";
-    let port = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
-    let _daemon = Daemon(
-        Command::new("git")
-            .args(["daemon", "--export-all", "--reuseaddr", &format!("--port={port}"), &format!("--base-path={base}")])
-            .spawn()
-            .unwrap(),
-    );
-    let url = format!("git://{address}:{port}/repo.git");
-    let here = format!("git://127.0.0.1:{port}/repo.git");
-    sh(&format!("for i in $(seq 100); do git ls-remote {here} >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1"));
-
-    let config = json!({ "repository": { "url": url, "branch": "side" }, "install": "pwd && test -s file" });
-    let pod = db.pod("cloned", &config).await;
-    db.done(&pod, "create").await;
-    assert_eq!(sh(&format!("docker exec pinacle-pod-{pod} cat /workspace/repo/file")), "side");
-    assert_eq!(
-        db.text("SELECT trim(E'\n' FROM stdout) FROM pod_logs WHERE container_command LIKE 'pwd%'").await,
-        "/workspace/repo"
-    );
-
-    // The clone was cut off: what is there of it is not taken for a clone.
-    sh(&format!("docker exec pinacle-pod-{pod} sh -c 'cd /workspace && mv repo/.git repo.partial && rm -r repo'"));
-    db.done(&pod, "create").await;
-    assert_eq!(
-        sh(&format!("docker exec pinacle-pod-{pod} sh -c 'cd /workspace && ls && cat repo/file'")),
-        "repo\nside"
-    );
-    db.done(&pod, "destroy").await;
-
-    let missing = db.pod("no-branch", &json!({ "repository": { "url": url, "branch": "nope" } })).await;
-    let error = db.refused(&missing, "create").await;
-    assert!(error.contains("git clone --branch nope") && error.contains("nope not found"), "{error}");
     host.assert_as_before();
 }

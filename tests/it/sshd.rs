@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     process::{Child, Command, Stdio},
 };
 
@@ -12,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     exec::server,
-    support::{env, eventually, host::sh},
+    support::{env, eventually, free_port, host::sh},
 };
 
 pub struct Sshd {
@@ -20,11 +19,6 @@ pub struct Sshd {
     port: u16,
     host_key: String,
     folder: TempDir,
-}
-
-/// A port of loopback that nobody listens on.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Sshd {

@@ -4,18 +4,33 @@
 readonly stock_image=debian:trixie-slim
 readonly stock_suite=trixie
 readonly base_image=pinacledev/pinacle-base
+readonly own_authorities=/usr/local/share/ca-certificates
 
 image_up() {
-  local source
-  source=$(cd "$repository" && tar --create --sort=name --mtime=@0 --owner=0 --group=0 docker | sha256sum | cut -c 1-32)
-  [[ $(docker image inspect --format '{{index .Config.Labels "pinacle.source"}}' "$base_image" 2>/dev/null) != "$source" ]] || return 0
+  local context source
+  context=$state/image
+  rm -rf "$context" && mkdir -p "$context"
+  make_context "$context"
+  source=$(tar --create --sort=name --mtime=@0 --owner=0 --group=0 --directory "$context" . | sha256sum | cut -c 1-32)
+  if [[ $(docker image inspect --format '{{index .Config.Labels "pinacle.source"}}' "$base_image" 2>/dev/null) != "$source" ]]; then
+    if ! docker image inspect "$stock_image" >/dev/null 2>&1; then get_stock_image; fi
+    build_image "$context" "$source"
+  fi
+  rm -rf "$context"
+}
 
-  if ! docker image inspect "$stock_image" >/dev/null 2>&1; then get_stock_image; fi
-  say "building $base_image"
+# A network that intercepts TLS does so for the pods, too: they trust whom this machine trusts.
+make_context() {
+  cp -R "$repository/docker" "$1/docker"
+  find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} "$1/docker/ca/" \; 2>/dev/null || true
+}
+
+build_image() {
+  say "building $base_image (for the first time this takes about ten minutes)"
   # The classic builder is in every Docker, and this Dockerfile asks for no more. The host's network
-  # is the one that certainly reaches Debian's packages.
-  DOCKER_BUILDKIT=0 timeout 1200 docker build --network host --label "pinacle.source=$source" \
-    --file "$repository/docker/Dockerfile.base" --tag "$base_image" "$repository" >"$state/log/image.log" 2>&1 </dev/null ||
+  # is the one that certainly reaches the package registries.
+  DOCKER_BUILDKIT=0 timeout 2400 docker build --network host --label "pinacle.source=$2" \
+    --file "$1/docker/Dockerfile.base" --tag "$base_image" "$1" >"$state/log/image.log" 2>&1 </dev/null ||
     fail "$base_image could not be built; see $(tail_of "$state/log/image.log")"
   docker image prune --force --filter label=pinacle.source >/dev/null
 }

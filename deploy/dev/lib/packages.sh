@@ -8,6 +8,8 @@ readonly needed=(
   docker:docker-cli dockerd:docker.io mmdebstrap:mmdebstrap sshd:openssh-server ssh-keygen:openssh-client
   psql:postgresql-client umount:mount
 )
+# What the tests need besides: a browser to open the editor in, and a git server.
+readonly needed_by_tests=(chromium:chromium chromedriver:chromium-driver git:git)
 # These packages switch their services on for the next boot. The stack wants the programs only.
 declare -rA services=(
   [docker.io]="docker.service docker.socket containerd.service"
@@ -15,17 +17,29 @@ declare -rA services=(
   [postgresql]=postgresql.service
 )
 
-install_packages() {
-  local entry missing=()
-  PATH=$PATH:/usr/sbin:/sbin
-  for entry in "${needed[@]}"; do
-    command -v "${entry%%:*}" >/dev/null || missing+=("${entry#*:}")
+# missing_of ENTRY…: prints the packages that are not there.
+missing_of() {
+  local entry
+  for entry; do
+    command -v "${entry%%:*}" >/dev/null || printf '%s\n' "${entry#*:}"
   done
+}
+
+install_packages() {
+  local missing
+  PATH=$PATH:/usr/sbin:/sbin
+  mapfile -t missing < <(missing_of "${needed[@]}")
   if [[ -z ${DATABASE_URL:-} ]] && ! postgres_bin >/dev/null; then missing+=(postgresql); fi
   # With AppArmor in the kernel and no parser for its profiles, Docker starts no container.
   if [[ $(cat /sys/module/apparmor/parameters/enabled 2>/dev/null) == Y ]] && ! command -v apparmor_parser >/dev/null; then
     missing+=(apparmor)
   fi
+  if ((${#missing[@]})); then apt_install "${missing[@]}"; fi
+}
+
+install_test_tools() {
+  local missing
+  mapfile -t missing < <(missing_of "${needed_by_tests[@]}")
   if ((${#missing[@]})); then apt_install "${missing[@]}"; fi
 }
 

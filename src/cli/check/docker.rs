@@ -4,7 +4,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Section, server::Asked};
-use crate::{host::Command, runtime::RUNTIME, store::servers::Server};
+use crate::{
+    host::Command,
+    runtime::{RUNTIME, quota::DiskQuota},
+    store::servers::Server,
+};
 
 /// Below this an image does not fit any more.
 const MIN_FREE_GB: i64 = 5;
@@ -120,37 +124,19 @@ async fn quotas(docker: &Docker, asked: &Asked<'_>, section: &mut Section) {
     let mount = asked.answer(&Command::new("findmnt").args(find).sudo(asked.sudo)).await.unwrap_or_default();
     let file_system = mount.split_whitespace().next().unwrap_or("an unknown file system");
     let driver = &docker.driver;
-    section.info(if can_enforce_quotas(driver, &mount) {
-        format!("disk quotas can be enforced ({driver} on {file_system})")
-    } else {
-        format!(
-            "disk quotas cannot be enforced ({driver} on {file_system}): a pod may take more disk than its tier has"
-        )
+    section.info(match DiskQuota::of(driver, &mount) {
+        DiskQuota::RootAndVolume => format!("pods are held to their tier's disk ({driver} on {file_system})"),
+        DiskQuota::Root => format!("pods are held to their tier's disk, but for the workspace ({driver})"),
+        DiskQuota::Nothing => format!(
+            "disk quotas cannot be enforced ({driver} on {file_system}): a pod may take more disk than its tier has. \
+             They can be with overlay2 on XFS mounted with pquota"
+        ),
     });
-}
-
-fn can_enforce_quotas(driver: &str, mount: &str) -> bool {
-    let (file_system, options) = mount.split_once(char::is_whitespace).unwrap_or((mount, ""));
-    match driver {
-        "btrfs" | "zfs" => true,
-        "overlay2" => {
-            file_system == "xfs" && options.trim().split(',').any(|option| matches!(option, "pquota" | "prjquota"))
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quotas_need_xfs_with_project_quotas() {
-        assert!(can_enforce_quotas("overlay2", "xfs    rw,relatime,attr2,inode64,prjquota"));
-        assert!(!can_enforce_quotas("overlay2", "xfs    rw,relatime,noquota"));
-        assert!(!can_enforce_quotas("overlay2", "ext4   rw,pquota"));
-        assert!(!can_enforce_quotas("overlayfs", "xfs rw,pquota") && can_enforce_quotas("zfs", ""));
-    }
 
     #[test]
     fn df_is_read_by_column() {

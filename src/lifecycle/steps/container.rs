@@ -54,7 +54,7 @@ pub async fn volume(pod: &PodAtWork) -> Result<Ensured, StepError> {
     if ask!(site, "looking for the volume", site.runtime.volume_exists()) {
         return Ok(Ensured::Already);
     }
-    ask!(site, "creating the volume", site.runtime.create_volume());
+    ask!(site, "creating the volume", site.runtime.create_volume(&pod.spec.tier));
     Ok(Ensured::Done)
 }
 

@@ -10,8 +10,8 @@ use tokio::{io::AsyncReadExt, net::TcpListener};
 
 use crate::{
     exec::{exec, in_time, server, ssh_to, start, timed, try_exec},
-    sshd::{Sshd, free_port},
-    support::{env, host::sh},
+    sshd::Sshd,
+    support::{env, free_port, host::sh},
 };
 
 async fn refusal(host: &Arc<Host>) -> (Duration, ConnectionError) {

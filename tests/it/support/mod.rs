@@ -2,13 +2,14 @@
 
 pub mod database;
 pub mod host;
+pub mod web;
 pub mod worker;
 
 pub use database::TestDb;
 pub use host::PodHost;
 pub use worker::Worker;
 
-use std::time::Duration;
+use std::{net::TcpListener, time::Duration};
 
 /// Ends a hang; no test is judged by it.
 pub const HANG: Duration = Duration::from_mins(3);
@@ -16,6 +17,11 @@ pub const HANG: Duration = Duration::from_mins(3);
 /// A setting of the development stack.
 pub fn env(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests by `make test`"))
+}
+
+/// A TCP port that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Waits until `look` gives something.

@@ -1,0 +1,75 @@
+//! Whether a host can hold a pod to the disk of its tier: only some storage drivers on some file systems can.
+
+use crate::spec::Tier;
+
+/// What of a pod's disk the host can hold to a size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskQuota {
+    Nothing,
+    /// The container's root filesystem, and not the volume.
+    Root,
+    /// Both, each by itself.
+    RootAndVolume,
+}
+
+/// A limit in MB (10⁶ bytes), as Docker takes it.
+pub type Megabytes = i32;
+
+impl DiskQuota {
+    /// From Docker's storage driver, and the file system and mount options of Docker's folder (`findmnt`'s FSTYPE and
+    /// OPTIONS).
+    pub fn of(driver: &str, mount: &str) -> Self {
+        let (file_system, options) = mount.split_once(char::is_whitespace).unwrap_or((mount, ""));
+        let by_project = options.trim().split(',').any(|option| matches!(option, "pquota" | "prjquota"));
+        match driver {
+            "btrfs" | "zfs" => Self::Root,
+            "overlay2" if file_system == "xfs" && by_project => Self::RootAndVolume,
+            _ => Self::Nothing,
+        }
+    }
+
+    /// What the root filesystem may take. Where the volume has its own limit, a quarter of the tier: what is installed
+    /// is smaller than what a project grows to.
+    pub fn of_root(self, tier: &Tier) -> Option<Megabytes> {
+        match self {
+            Self::Nothing => None,
+            Self::Root => Some(tier.disk_gb * 1000),
+            Self::RootAndVolume => Some(tier.disk_gb * 250),
+        }
+    }
+
+    /// What the volume may take.
+    pub fn of_volume(self, tier: &Tier) -> Option<Megabytes> {
+        (self == Self::RootAndVolume).then_some(tier.disk_gb * 750)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::spec::tests::resolve;
+
+    #[test]
+    fn quotas_need_a_driver_and_a_file_system_that_have_them() {
+        for (driver, mount, quota) in [
+            ("overlay2", "xfs    rw,relatime,attr2,inode64,prjquota", DiskQuota::RootAndVolume),
+            ("overlay2", "xfs    rw,relatime,noquota", DiskQuota::Nothing),
+            ("overlay2", "ext4   rw,pquota", DiskQuota::Nothing),
+            ("overlayfs", "xfs rw,pquota", DiskQuota::Nothing),
+            ("zfs", "", DiskQuota::Root),
+        ] {
+            assert_eq!(DiskQuota::of(driver, mount), quota, "{driver} on {mount}");
+        }
+    }
+
+    #[test]
+    fn together_the_parts_are_the_tiers_disk() {
+        let tier = resolve(&json!({ "tier": "dev.medium" })).expect("a pod").tier;
+        let limits = |quota: DiskQuota| (quota.of_root(&tier), quota.of_volume(&tier));
+        assert_eq!(limits(DiskQuota::RootAndVolume), (Some(5_000), Some(15_000)));
+        assert_eq!(limits(DiskQuota::Root), (Some(20_000), None));
+        assert_eq!(limits(DiskQuota::Nothing), (None, None));
+    }
+}

@@ -1,0 +1,226 @@
+//! The user's repository in the pod: how it gets there, and what it says of itself.
+
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{PodHost, TestDb, Worker, free_port, host::sh};
+
+/// The host's own address in the network of the pod that is first to come, on which the pod finds the git server.
+const ADDRESS: &str = "10.200.0.1";
+
+/// A git server of this machine, with one repository: public by git's own protocol, and over SSH for who has the key.
+struct GitServer {
+    folder: TempDir,
+    servers: Vec<Child>,
+    git_port: u16,
+    ssh_port: u16,
+}
+
+impl GitServer {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (git_port, ssh_port) = (free_port(), free_port());
+        let base = folder.path().display().to_string();
+        sh(&format!(
+            "cd {base} && chmod 755 . && git init -q -b main work && cd work && git config user.email a@b &&
+             git config user.name a && echo main >file && git add . && git commit -qm one &&
+             git checkout -qb side && echo side >file && git commit -qam two && git checkout -q main &&
+             git clone -q --bare . ../repo.git && mkdir -p -m 755 /run/sshd && cd .. &&
+             ssh-keygen -q -t ed25519 -N '' -f host_key && ssh-keygen -q -t ed25519 -N '' -f deploy_key &&
+             ssh-keygen -q -t ed25519 -N '' -f wrong_key && chmod 644 deploy_key.pub"
+        ));
+        // Whoever has the key may fetch this one repository, and nothing else.
+        std::fs::write(
+            folder.path().join("keys"),
+            format!(
+                "restrict,command=\"git-upload-pack {base}/repo.git\" {}",
+                std::fs::read_to_string(folder.path().join("deploy_key.pub")).unwrap()
+            ),
+        )
+        .unwrap();
+        std::fs::write(
+            folder.path().join("config"),
+            format!(
+                "Port {ssh_port}\nListenAddress 0.0.0.0\nHostKey {base}/host_key\nPidFile none\nStrictModes no\nUsePAM no\n\
+                 AuthorizedKeysFile {base}/keys\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+                 PermitRootLogin forced-commands-only\nSetEnv GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=*\n"
+            ),
+        )
+        .unwrap();
+        let daemon = Command::new("git")
+            .args([
+                "daemon",
+                "--export-all",
+                "--reuseaddr",
+                &format!("--port={git_port}"),
+                &format!("--base-path={base}"),
+            ])
+            .spawn();
+        let sshd = Command::new("/usr/sbin/sshd")
+            .args(["-D", "-f", &format!("{base}/config"), "-E", &format!("{base}/log")])
+            .stdin(Stdio::null())
+            .spawn();
+        let server = Self { folder, servers: vec![daemon.unwrap(), sshd.unwrap()], git_port, ssh_port };
+        let here = format!("git://127.0.0.1:{git_port}/repo.git");
+        sh(&format!("for i in $(seq 100); do git ls-remote {here} >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1"));
+        sh(&format!(
+            "for i in $(seq 100); do ssh-keyscan -p {ssh_port} 127.0.0.1 2>/dev/null | grep -q . && exit 0; sleep 0.1; done; exit 1"
+        ));
+        server
+    }
+
+    fn public(&self) -> String {
+        format!("git://{ADDRESS}:{}/repo.git", self.git_port)
+    }
+
+    fn private(&self) -> String {
+        format!("ssh://root@{ADDRESS}:{}/repo.git", self.ssh_port)
+    }
+
+    fn key(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name)).unwrap()
+    }
+
+    /// Commits a file to the default branch.
+    fn commit(&self, file: &str, text: &str) {
+        let base = self.folder.path();
+        std::fs::write(base.join("work").join(file), text).unwrap();
+        sh(&format!("cd {}/work && git add . && git commit -qm more && git push -q ../repo.git main", base.display()));
+    }
+}
+
+impl Drop for GitServer {
+    /// git starts the daemon as a child, which a signal to git alone would leave.
+    fn drop(&mut self) {
+        for server in &mut self.servers {
+            drop(Command::new("pkill").args(["-TERM", "-P", &server.id().to_string()]).status());
+            drop(server.kill());
+            drop(server.wait());
+        }
+    }
+}
+
+/// The output of a command in the pod.
+fn inside(pod: &str, script: &str) -> String {
+    sh(&format!("docker exec pinacle-pod-{pod} sh -c '{script}'"))
+}
+
+async fn keyed_pod(db: &TestDb, slug: &str, config: &Value, key: &str) -> String {
+    let pod = db.pod(slug, config).await;
+    sqlx::query("INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ($1, 'deploy_key', 'key', $2)")
+        .bind(&pod)
+        .bind(key)
+        .execute(&db.pool)
+        .await
+        .unwrap();
+    pod
+}
+
+#[tokio::test]
+async fn a_repository_is_cloned_and_a_half_made_clone_is_no_obstacle() {
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    host.add_to(&db).await;
+    let _worker = Worker::start(&db).await;
+    let git = GitServer::start();
+
+    let config = json!({ "repository": { "url": git.public(), "branch": "side" }, "install": "pwd && test -s file" });
+    let pod = db.pod("cloned", &config).await;
+    db.done(&pod, "create").await;
+    assert_eq!(inside(&pod, "cat /workspace/repo/file"), "side");
+    let ran_in = "SELECT trim(E'\n' FROM stdout) FROM pod_logs WHERE container_command LIKE 'pwd%'";
+    assert_eq!(db.text(ran_in).await, "/workspace/repo");
+
+    // The clone was cut off: what is there of it is not taken for a clone.
+    inside(&pod, "cd /workspace && mv repo/.git repo.partial && rm -r repo");
+    db.done(&pod, "create").await;
+    assert_eq!(inside(&pod, "cd /workspace && ls && cat repo/file"), "repo\nside");
+    // In its place, and by somebody else: it is put aside, for nobody knows what is in it.
+    inside(&pod, "cd /workspace && rm -r repo/.git/HEAD repo/.git/config && echo mine >repo/mine");
+    db.done(&pod, "create").await;
+    assert_eq!(inside(&pod, "cd /workspace && cat repo/file repo.aside-*/mine && ls repo"), "side\nmine\nfile");
+    // Work in a whole clone is left alone.
+    inside(&pod, "echo changed >/workspace/repo/file");
+    db.done(&pod, "create").await;
+    assert_eq!(inside(&pod, "cat /workspace/repo/file"), "changed");
+    db.done(&pod, "destroy").await;
+
+    let missing = db.pod("no-branch", &json!({ "repository": { "url": git.public(), "branch": "nope" } })).await;
+    let error = db.refused(&missing, "create").await;
+    for part in ["git clone --branch nope", "nope not found", "Check the address, the branch and the deploy key"] {
+        assert!(error.contains(part), "{part:?} is not in {error:?}");
+    }
+    host.assert_as_before();
+}
+
+#[tokio::test]
+async fn a_private_repository_opens_to_its_deploy_key_alone() {
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    host.add_to(&db).await;
+    let _worker = Worker::start(&db).await;
+    let git = GitServer::start();
+    let config = json!({ "repository": { "url": git.private() } });
+
+    // A key as a form field often loses it: without the end of its last line.
+    let pod = keyed_pod(&db, "keyed", &config, git.key("deploy_key").trim_end()).await;
+    db.done(&pod, "create").await;
+    assert_eq!(inside(&pod, "cat /workspace/repo/file"), "main");
+    // The user's own git has the key, too.
+    git.commit("file", "newer\n");
+    assert_eq!(inside(&pod, "cd /workspace/repo && git pull -q && cat file"), "newer");
+    let private = git.key("deploy_key").lines().nth(1).unwrap().to_owned();
+    let shown = format!(
+        "SELECT count(*) FROM pod_logs WHERE concat(command, container_command, stdout, stderr) LIKE '%{private}%'"
+    );
+    assert_eq!(db.text(&shown).await, "0");
+    db.done(&pod, "destroy").await;
+
+    for (slug, key) in [("wrong-key", git.key("wrong_key")), ("no-key", String::new())] {
+        let pod = if key.is_empty() { db.pod(slug, &config).await } else { keyed_pod(&db, slug, &config, &key).await };
+        let error = db.refused(&pod, "create").await;
+        assert!(error.contains("Permission denied") && error.contains("deploy key"), "{slug}: {error}");
+    }
+    host.assert_as_before();
+}
+
+#[tokio::test]
+async fn a_repositorys_own_file_fills_in_what_the_config_leaves_out() {
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    host.add_to(&db).await;
+    let _worker = Worker::start(&db).await;
+    let git = GitServer::start();
+    let file = "version: 1.0\n\
+        install: test -f .env && cp .env seen-by-install && echo the token is $API_TOKEN\n\
+        environment: { GREETING: from the file, NAME: file, API_TOKEN: hush-hush-hush }\n\
+        processes:\n  - name: web\n    startCommand: exec busybox httpd -f -p 3000\n    healthCheck: curl -fsS http://127.0.0.1:3000/file\n";
+    git.commit("pinacle.yaml", file);
+    let config = json!({ "repository": { "url": git.public() }, "environment": { "NAME": "it's the \"config\"" } });
+    let pod = db.pod("yaml", &config).await;
+    db.done(&pod, "create").await;
+
+    let env = inside(&pod, "cat /workspace/repo/seen-by-install");
+    assert!(env.ends_with("API_TOKEN=hush-hush-hush\nGREETING='from the file'\nNAME=`it's the \"config\"`"), "{env}");
+    assert_eq!(
+        inside(&pod, "cd /workspace/repo && cat pinacle.yaml && git status --short"),
+        format!("{file}?? seen-by-install")
+    );
+    assert_eq!(inside(&pod, "tmux ls -F \"#S\""), "process-web");
+    // What is secret in the file is as secret as in the config.
+    let line = "SELECT trim(E'\n' FROM stdout) FROM pod_logs WHERE stdout LIKE 'the token is%'";
+    assert_eq!(db.text(line).await, "the token is [redacted]");
+    let leaks = "SELECT count(*) FROM pod_logs WHERE concat(command, stdout, stderr) LIKE '%hush-hush-hush%'";
+    assert_eq!(db.text(leaks).await, "0");
+
+    // A restart reads it again; an .env of the project's own is not overwritten.
+    inside(&pod, "cd /workspace/repo && echo OWN=1 >.env && sed -i s/3000/3001/ pinacle.yaml");
+    db.done(&pod, "restart").await;
+    assert_eq!(inside(&pod, "curl -fsS http://127.0.0.1:3001/.env"), "OWN=1");
+    db.done(&pod, "destroy").await;
+
+    git.commit("pinacle.yaml", "install: [\n");
+    let pod = db.pod("broken-yaml", &config).await;
+    let error = db.refused(&pod, "create").await;
+    assert!(error.contains("the repository's pinacle.yaml: it is no YAML: see line"), "{error}");
+    host.assert_as_before();
+}

@@ -23,7 +23,7 @@ const HEALTH_TIMEOUT: Duration = Duration::from_mins(3);
 const PROXY: &str = include_str!("scripts/proxy.sh");
 const ENVIRONMENT: &str = include_str!("scripts/environment.sh");
 const PROCESS: &str = include_str!("scripts/process.sh");
-const END_PROCESSES: &str = include_str!("scripts/end-processes.sh");
+const PROCESSES: &str = include_str!("scripts/processes.sh");
 
 pub(super) async fn run(pod: &PodAtWork, command: Command) -> Result<Finished, StepError> {
     Ok(pod.site().await?.runtime.exec(command).await?)
@@ -135,7 +135,7 @@ pub async fn processes(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let ran_before = pod.pod.last_started_at.is_some();
     if ran_before {
         let names = spec.processes.iter().map(|process| process.name.as_str());
-        let end = script(END_PROCESSES, []).args(names).infrastructure();
+        let end = script(PROCESSES, []).args(names).infrastructure();
         acted = !run(pod, end).await?.stdout.trim().is_empty();
     }
     for process in &spec.processes {

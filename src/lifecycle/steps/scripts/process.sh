@@ -4,6 +4,4 @@ set -eu
 mkdir -p /etc/pinacle/processes
 printf '%s\n' "$2" >"/etc/pinacle/.process-$1"
 mv "/etc/pinacle/.process-$1" "/etc/pinacle/processes/$1"
-rm -f /etc/s6/tmux/down
-s6-svc -u /etc/s6/tmux
 exec /usr/lib/pinacle/process "$1"

@@ -4,21 +4,23 @@
 set -eu
 dir=$1 branch=$2 partial=$1.partial
 IFS= read -r url
-if git -C "$dir" rev-parse --git-dir >/dev/null 2>&1 && [ -e "$dir/.git" ] && git -C "$dir" remote get-url origin >/dev/null 2>&1
-then echo 'already cloned'; exit 0; fi
+if [ -e "$dir/.git" ] && git -C "$dir" remote get-url origin >/dev/null 2>&1; then
+    echo 'already cloned'
+    exit
+fi
 umask 077
 mkdir -p /etc/pinacle
 cat >/etc/pinacle/deploy_key
 [ -s /etc/pinacle/deploy_key ] || rm /etc/pinacle/deploy_key
 umask 022
-if [ -e /etc/pinacle/deploy_key ]; then
-    export GIT_SSH_COMMAND='ssh -i /etc/pinacle/deploy_key -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=accept-new'
-fi
+# The first that answers as this host is taken for it: there is nobody to ask.
+export GIT_SSH_COMMAND='ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new'
+[ ! -e /etc/pinacle/deploy_key ] || GIT_SSH_COMMAND="$GIT_SSH_COMMAND -i /etc/pinacle/deploy_key -o IdentitiesOnly=yes"
 export GIT_TERMINAL_PROMPT=0
 rm -rf "$partial"
 git clone --progress ${branch:+--branch "$branch"} -- "$url" "$partial"
 # For the user's own pulls and pushes.
-[ -z "${GIT_SSH_COMMAND:-}" ] || git -C "$partial" config core.sshCommand "$GIT_SSH_COMMAND"
+[ ! -e /etc/pinacle/deploy_key ] || git -C "$partial" config core.sshCommand "$GIT_SSH_COMMAND"
 if [ -e "$dir" ] && ! rmdir "$dir" 2>/dev/null; then
     aside=$dir.aside-$(date +%s)
     mv "$dir" "$aside"

@@ -1,4 +1,5 @@
-# Ends the user's processes that are not among $@, and forgets them.
+# Ends the user's processes that are not among $@ and forgets them; then sees that the pod's tmux server is up, which
+# starts the others.
 for file in /etc/pinacle/processes/*; do
     [ -f "$file" ] || continue
     name=${file##*/}
@@ -7,4 +8,5 @@ for file in /etc/pinacle/processes/*; do
     tmux -N kill-session -t "=process-$name" 2>/dev/null
     echo ended
 done
-exit 0
+rm -f /etc/s6/tmux/down
+exec s6-svc -u /etc/s6/tmux

@@ -6,7 +6,7 @@ use crate::spec::Tier;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskQuota {
     Nothing,
-    /// The container's root filesystem, and not the volume.
+    /// The container's root filesystem, in which the image counts, and not the volume.
     Root,
     /// Both, each by itself.
     RootAndVolume,

@@ -22,7 +22,7 @@ image_up() {
 # A network that intercepts TLS does so for the pods, too: they trust whom this machine trusts.
 make_context() {
   cp -R "$repository/docker" "$1/docker"
-  find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} "$1/docker/ca/" \; 2>/dev/null || true
+  find "$own_authorities" -name '*.crt' -exec cp {} "$1/docker/ca/" \; 2>/dev/null || true
 }
 
 build_image() {

@@ -31,13 +31,16 @@ eval "set -- ${order% "$nonce"}"
 fence=$1 lease=$2 expires=$3 limit=$4 close=$5
 shift 5
 
+# From before the lease is signed, so that whoever then asks this guard to end has an answer.
+ended='' runner=''
+trap 'ended=1; [ -z "$runner" ] || kill -TERM "$runner"' TERM INT HUP
 if [ "$fence" != - ]; then
     fresh
     dir=/var/lib/pinacle-worker/fences
     [ -w "$dir" ] || { mkdir -p -m 700 "$dir" && [ -w "$dir" ]; } ||
         { dir=$HOME/.pinacle-worker/fences; mkdir -p -m 700 "$dir"; }
     file=$dir/$fence
-    tries=0
+    tries=0 before=' '
     while ! [ "$file" -ef /proc/self/fd/8 ]; do    # not the file of a pod that was just destroyed
         command exec 8>>"$file" || report unfenced 0
         while :; do
@@ -53,17 +56,21 @@ if [ "$fence" != - ]; then
                 *) report unfenced 0 ;;
             esac
             # An older lease, or this one after a lost connection, still runs a command: end it first. Its guard does
-            # it best; where that is dead, whoever has the lock, but for one who has only just got it and not signed.
+            # it best; where that is dead, whoever has had the lock for a second: who has only just got it may be a newer
+            # lease that has yet to sign.
             tries=$((tries + 1))
             [ "$tries" -lt 17 ] || report busy 0
             if [ "$tries" -lt 14 ] && [ "/proc/$guard/fd/9" -ef /proc/self/fd/8 ]; then
                 kill -TERM "$guard"
-            elif [ "$tries" -gt 1 ]; then
-                signal=TERM
+            else
+                signal=TERM now=' '
                 [ "$tries" -lt 14 ] || signal=KILL
                 for holder in /proc/[0-9]*/fd/9; do
-                    [ ! "$holder" -ef /proc/self/fd/8 ] || { holder=${holder#/proc/}; kill -"$signal" "${holder%/fd/9}"; }
+                    [ "$holder" -ef /proc/self/fd/8 ] || continue
+                    holder=${holder#/proc/} holder=${holder%/fd/9} now="$now$holder "
+                    case $before in *" $holder "*) kill -"$signal" "$holder" ;; esac
                 done
+                before=$now
             fi
             flock -w 1 8
         done
@@ -79,8 +86,6 @@ fi
 #
 # TERM asks for the end: what is a guard itself loses its stdin, so that it ends its own command first; all else gets
 # TERM, too. USR1 says that the time for that is over.
-ended='' runner=''
-trap 'ended=1; [ -z "$runner" ] || kill -TERM "$runner"' TERM INT HUP
 trap '[ -z "$runner" ] || kill -USR1 "$runner"' USR1
 exec 3<&0
 uptime

@@ -28,10 +28,11 @@ use super::{
     guard::{Event, Guard, Pipe, SCRIPT},
 };
 
-/// sshd's MaxSessions is 10 where nobody changed it; two are left for people.
-const SESSIONS_PER_LINK: usize = 8;
+/// Half of sshd's MaxSessions, which is 10 where nobody changed it: sshd may read the end of some sessions and the
+/// beginning of as many others in one go, and counts both until it has looked at its channels again.
+const SESSIONS_PER_LINK: usize = 5;
 /// sshd's MaxStartups and a host's memory want a bound, too.
-const MAX_LINKS: usize = 8;
+const MAX_LINKS: usize = 12;
 /// Shells that are being started at the same time: their start-up files may keep a host busy, and whoever waits for its
 /// turn is not running out of time.
 const STARTS_AT_ONCE: usize = 8;

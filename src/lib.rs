@@ -6,6 +6,7 @@
 //! [`store`] is all SQL.
 
 pub mod cli;
+mod fault;
 pub mod host;
 pub mod http;
 pub mod lifecycle;

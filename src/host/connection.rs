@@ -10,6 +10,7 @@ use super::{
     command::{Command, NulByte},
     guard::{Event, Feed, FencedBy, Guard, Pipe, StreamReader, Verdict},
 };
+use crate::fault;
 
 /// How much longer than the time limit the worker waits for the guard's last word before it gives the connection up:
 /// what an older lease left may take 17 s to end first, and a command 10 s from SIGTERM to the end of its last child.
@@ -109,6 +110,13 @@ pub enum ConnectionError {
     TooLarge(usize),
 }
 
+/// The commands of an execution are effects of it, and their ends are; what nobody wrote down is not.
+fn fault_boundary(command: &Command, fence: Option<&FencedBy>, what: &str) {
+    if fence.is_some() {
+        fault::boundary(|| format!("{what}`{}`", command.shown()));
+    }
+}
+
 /// Takes the output as it comes.
 #[async_trait]
 pub trait Output: Send {
@@ -167,6 +175,7 @@ pub trait ServerConnection: Send + Sync {
         tokio::pin!(last_word);
         let mut cancelled = false;
 
+        fault_boundary(command, fence, "");
         while stdout.verdict().is_none() || stderr.verdict().is_none() {
             tokio::select! {
                 event = events.recv() => match event {
@@ -174,7 +183,7 @@ pub trait ServerConnection: Send + Sync {
                     Some(Event::Stderr(bytes)) => output.stderr(&stderr.push(bytes)).await,
                     None => break,
                 },
-                () = feed.send() => {}
+                () = feed.send() => fault_boundary(command, fence, "the end of "),
                 () = cancel.cancelled(), if !cancelled => {
                     cancelled = true;
                     feed.hang_up().await;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sqlx::{PgPool, Postgres, Transaction, postgres::types::PgInterval};
 
 use super::{Fence, StoreError, doorbells, logs, pods::PodStatus};
+use crate::fault;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, clap::ValueEnum)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
@@ -164,6 +165,7 @@ pub async fn claim(
     };
     if row.is_some() {
         logs::close_cut_off(&mut tx, pod_id).await?;
+        fault::boundary(|| "the claim".to_owned());
     }
     tx.commit().await?;
     Ok(row.map(|row| Claimed {
@@ -236,7 +238,7 @@ pub async fn preempt_for_due_destroys(db: &PgPool) -> Result<(), sqlx::Error> {
 /// The job is done, and the pod is as it asked.
 pub async fn succeed(db: &PgPool, fence: &Fence, pod: PodStatus) -> Result<(), StoreError> {
     let mut tx = db.begin().await?;
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "UPDATE pods
          SET status = $3, last_error = NULL, failed_job_id = NULL,
              last_started_at = CASE WHEN $3 = 'running' THEN now() ELSE last_started_at END,
@@ -245,10 +247,8 @@ pub async fn succeed(db: &PgPool, fence: &Fence, pod: PodStatus) -> Result<(), S
         fence.pod_id,
         fence.lease,
         pod.as_str()
-    )
-    .execute(&mut *tx)
-    .await?;
-    fence.check(&written)?;
+    );
+    fence.write(&mut *tx, "the pod's new state", statement).await?;
     if pod == PodStatus::Terminated {
         forget_pod(&mut tx, &fence.pod_id).await?;
     }
@@ -274,16 +274,14 @@ async fn forget_pod(tx: &mut Transaction<'_, Postgres>, pod_id: &str) -> Result<
 /// The job will not be tried again, and the pod is `failed`.
 pub async fn fail(db: &PgPool, fence: &Fence, ended: JobStatus, error: &str) -> Result<(), StoreError> {
     let mut tx = db.begin().await?;
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "UPDATE pods SET status = 'failed', last_error = $3, failed_job_id = $4 WHERE id = $1 AND lease = $2",
         fence.pod_id,
         fence.lease,
         error,
         fence.job_id
-    )
-    .execute(&mut *tx)
-    .await?;
-    fence.check(&written)?;
+    );
+    fence.write(&mut *tx, "the pod's failure", statement).await?;
     end(&mut tx, fence, ended, Some(error)).await?;
     tx.commit().await?;
     Ok(())
@@ -303,47 +301,41 @@ async fn end(
     ended: JobStatus,
     error: Option<&str>,
 ) -> Result<(), StoreError> {
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "UPDATE pod_jobs SET status = $3, finished_at = now(), last_error = $4
          WHERE id = $1 AND lease = $2 AND status = 'running'",
         fence.job_id,
         fence.lease,
         ended.as_str(),
         error
-    )
-    .execute(&mut **tx)
-    .await?;
-    fence.check(&written)
+    );
+    fence.write(&mut **tx, "the end of the job", statement).await
 }
 
 /// The job goes back into its pod's line and is tried again after `delay`.
 pub async fn retry(db: &PgPool, fence: &Fence, delay: Duration, error: &str) -> Result<(), StoreError> {
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "UPDATE pod_jobs SET status = 'retrying', run_at = now() + $3, last_error = $4, worker = NULL
          WHERE id = $1 AND lease = $2 AND status = 'running'",
         fence.job_id,
         fence.lease,
         interval(delay),
         error
-    )
-    .execute(db)
-    .await?;
-    fence.check(&written)
+    );
+    fence.write(db, "the retry", statement).await
 }
 
 /// The worker stops: the job goes back as it was, and no attempt is burnt.
 pub async fn hand_back(db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "UPDATE pod_jobs
          SET status = 'retrying', run_at = now(), attempt = attempt - 1, worker = NULL,
              last_error = 'Interrupted: the worker was stopped; another takes it up.'
          WHERE id = $1 AND lease = $2 AND status = 'running'",
         fence.job_id,
         fence.lease
-    )
-    .execute(db)
-    .await?;
-    fence.check(&written)
+    );
+    fence.write(db, "the hand-over", statement).await
 }
 
 /// The app's insert, with a double click collapsed.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use sqlx::{PgPool, Postgres, Transaction};
 
 use super::{Fence, StoreError};
+use crate::fault;
 
 /// What has to be done to a stored text so that it is current.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct LogRow {
 /// Writes the row of a command before it runs. The clock is read as the row is written, so that rows of one
 /// transaction would keep their order, too.
 pub async fn begin(db: &PgPool, fence: &Fence, log: &NewLog<'_>) -> Result<String, StoreError> {
+    const WHAT: &str = "a command's row";
+    fault::boundary(|| WHAT.to_owned());
     sqlx::query_scalar!(
         "INSERT INTO pod_logs (pod_id, timestamp, command, container_command, label, job_id)
          SELECT $1, clock_timestamp(), $3, $4, $5, $6 FROM pods WHERE id = $1 AND lease = $2
@@ -52,7 +55,7 @@ pub async fn begin(db: &PgPool, fence: &Fence, log: &NewLog<'_>) -> Result<Strin
     )
     .fetch_optional(db)
     .await?
-    .ok_or_else(|| fence.lost())
+    .ok_or_else(|| fence.lost(WHAT))
 }
 
 /// Adds output to the row of a command that runs. What is sent is what is new, so a long log costs as much as it is
@@ -65,7 +68,7 @@ pub async fn write(
     stderr: Option<&Update>,
 ) -> Result<(), StoreError> {
     let ((stdout_new, stdout_whole), (stderr_new, stderr_whole)) = (split(stdout), split(stderr));
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "UPDATE pod_logs
          SET stdout = coalesce($4, stdout || $3), stderr = coalesce($6, stderr || $5)
          WHERE id = $1 AND EXISTS (SELECT FROM pods WHERE id = pod_id AND lease = $2)",
@@ -75,10 +78,8 @@ pub async fn write(
         stdout_whole,
         stderr_new,
         stderr_whole
-    )
-    .execute(db)
-    .await?;
-    fence.check(&written)
+    );
+    fence.write(db, "a command's output", statement).await
 }
 
 fn split(update: Option<&Update>) -> (&str, Option<&str>) {
@@ -91,17 +92,15 @@ fn split(update: Option<&Update>) -> (&str, Option<&str>) {
 
 /// Writes how the command ended. `duration_ms` is in milliseconds.
 pub async fn finish(db: &PgPool, fence: &Fence, id: &str, exit_code: i32, duration_ms: i32) -> Result<(), StoreError> {
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "UPDATE pod_logs SET exit_code = $3, duration = $4
          WHERE id = $1 AND EXISTS (SELECT FROM pods WHERE id = pod_id AND lease = $2)",
         id,
         fence.lease,
         exit_code,
         duration_ms
-    )
-    .execute(db)
-    .await?;
-    fence.check(&written)
+    );
+    fence.write(db, "a command's end", statement).await
 }
 
 /// Closes the rows that a dead execution left open: what became of the command is unknown, and a page that shows the

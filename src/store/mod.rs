@@ -16,10 +16,13 @@ use std::time::Duration;
 use apalis_postgres::PostgresStorage;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    PgPool,
+    PgExecutor, PgPool, Postgres,
     migrate::{MigrateError, Migrator},
-    postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult},
+    postgres::{PgArguments, PgConnectOptions, PgPoolOptions},
+    query::Query,
 };
+
+use crate::fault;
 
 /// Our own migrations; apalis keeps its own beside them, in its schema.
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -39,20 +42,29 @@ pub struct Fence {
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("another worker has taken pod {pod_id} over; lease {lease} is no longer the newest")]
-    Fenced { pod_id: String, lease: i64 },
+    #[error(
+        "another worker has taken pod {pod_id} over; lease {lease} is no longer the newest ({what} was not written)"
+    )]
+    Fenced { pod_id: String, lease: i64, what: &'static str },
     #[error("the database refused or did not answer: {0}")]
     Database(#[from] sqlx::Error),
 }
 
 impl Fence {
-    /// The one row that a fenced write must have changed.
-    fn check(&self, written: &PgQueryResult) -> Result<(), StoreError> {
-        if written.rows_affected() == 0 { Err(self.lost()) } else { Ok(()) }
+    /// Runs a statement that names this lease, and so changes a row only while it is the newest.
+    async fn write(
+        &self,
+        db: impl PgExecutor<'_>,
+        what: &'static str,
+        statement: Query<'_, Postgres, PgArguments>,
+    ) -> Result<(), StoreError> {
+        fault::boundary(|| what.to_owned());
+        let written = statement.execute(db).await?;
+        if written.rows_affected() == 0 { Err(self.lost(what)) } else { Ok(()) }
     }
 
-    fn lost(&self) -> StoreError {
-        StoreError::Fenced { pod_id: self.pod_id.clone(), lease: self.lease }
+    fn lost(&self, what: &'static str) -> StoreError {
+        StoreError::Fenced { pod_id: self.pod_id.clone(), lease: self.lease, what }
     }
 }
 

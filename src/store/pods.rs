@@ -176,7 +176,7 @@ pub async fn place(db: &PgPool, fence: &Fence, wanted: Reservation) -> Result<Pl
     let Some(server) = room.iter().find(|server| server.fits) else {
         return Ok(if room.is_empty() { Placement::NoServer } else { Placement::NoRoom });
     };
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "UPDATE pods SET server_id = $3, cpu_cores = $4, memory_mb = $5, disk_gb = $6 WHERE id = $1 AND lease = $2",
         fence.pod_id,
         fence.lease,
@@ -184,27 +184,23 @@ pub async fn place(db: &PgPool, fence: &Fence, wanted: Reservation) -> Result<Pl
         wanted.cpu_cores,
         wanted.memory_mb,
         wanted.disk_gb
-    )
-    .execute(&mut *tx)
-    .await?;
-    fence.check(&written)?;
+    );
+    fence.write(&mut *tx, "the pod's place", statement).await?;
     tx.commit().await?;
     Ok(Placement::Placed(server.id.clone()))
 }
 
 /// Reserves what the pod takes on the server that the pod was given from outside.
 pub async fn reserve(db: &PgPool, fence: &Fence, wanted: Reservation) -> Result<(), StoreError> {
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "UPDATE pods SET cpu_cores = $3, memory_mb = $4, disk_gb = $5 WHERE id = $1 AND lease = $2",
         fence.pod_id,
         fence.lease,
         wanted.cpu_cores,
         wanted.memory_mb,
         wanted.disk_gb
-    )
-    .execute(db)
-    .await?;
-    fence.check(&written)
+    );
+    fence.write(db, "the pod's reservation", statement).await
 }
 
 /// Gives the pod the lowest port of its server that no live pod holds and that is not in `taken`. `None` where there
@@ -227,15 +223,13 @@ pub async fn take_port(db: &PgPool, fence: &Fence, server_id: &str, taken: &[i32
     .fetch_optional(&mut *tx)
     .await?;
     if let Some(port) = port {
-        let written = sqlx::query!(
+        let statement = sqlx::query!(
             "UPDATE pods SET proxy_port = $3 WHERE id = $1 AND lease = $2",
             fence.pod_id,
             fence.lease,
             port
-        )
-        .execute(&mut *tx)
-        .await?;
-        fence.check(&written)?;
+        );
+        fence.write(&mut *tx, "the pod's port", statement).await?;
     }
     tx.commit().await?;
     Ok(port)
@@ -243,40 +237,34 @@ pub async fn take_port(db: &PgPool, fence: &Fence, server_id: &str, taken: &[i32
 
 /// A pod that was never run gives back what it held.
 pub async fn release(db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "UPDATE pods SET server_id = NULL, proxy_port = NULL, container_id = NULL, internal_ip = NULL, public_url = NULL,
                 cpu_cores = NULL, memory_mb = NULL, disk_gb = NULL
          WHERE id = $1 AND lease = $2",
         fence.pod_id,
         fence.lease
-    )
-    .execute(db)
-    .await?;
-    fence.check(&written)
+    );
+    fence.write(db, "the release of the pod's place", statement).await
 }
 
 pub async fn set_status(db: &PgPool, fence: &Fence, status: PodStatus) -> Result<(), StoreError> {
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "UPDATE pods SET status = $3 WHERE id = $1 AND lease = $2",
         fence.pod_id,
         fence.lease,
         status.as_str()
-    )
-    .execute(db)
-    .await?;
-    fence.check(&written)
+    );
+    fence.write(db, "the pod's state", statement).await
 }
 
 pub async fn set_container(db: &PgPool, fence: &Fence, container_id: Option<&str>) -> Result<(), StoreError> {
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "UPDATE pods SET container_id = $3 WHERE id = $1 AND lease = $2",
         fence.pod_id,
         fence.lease,
         container_id
-    )
-    .execute(db)
-    .await?;
-    fence.check(&written)
+    );
+    fence.write(db, "the pod's container", statement).await
 }
 
 pub async fn set_address(
@@ -285,14 +273,12 @@ pub async fn set_address(
     internal_ip: Option<&str>,
     public_url: Option<&str>,
 ) -> Result<(), StoreError> {
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "UPDATE pods SET internal_ip = $3, public_url = coalesce($4, public_url) WHERE id = $1 AND lease = $2",
         fence.pod_id,
         fence.lease,
         internal_ip,
         public_url
-    )
-    .execute(db)
-    .await?;
-    fence.check(&written)
+    );
+    fence.write(db, "the pod's address", statement).await
 }

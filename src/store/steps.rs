@@ -25,7 +25,7 @@ pub async fn begin(
     attempt: i32,
     total: i32,
 ) -> Result<(), StoreError> {
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "WITH job AS (
              UPDATE pod_jobs SET step = $4, steps_done = $3, steps_total = $6
              WHERE id = $1 AND lease = $2 AND status = 'running'
@@ -42,10 +42,8 @@ pub async fn begin(
         name,
         attempt,
         total
-    )
-    .execute(db)
-    .await?;
-    fence.check(&written)
+    );
+    fence.write(db, "the beginning of a step", statement).await
 }
 
 /// `status` is `succeeded`, `skipped` or `failed`.
@@ -56,7 +54,7 @@ pub async fn end(
     status: &str,
     error: Option<&str>,
 ) -> Result<(), StoreError> {
-    let written = sqlx::query!(
+    let statement = sqlx::query!(
         "WITH job AS (
              UPDATE pod_jobs SET steps_done = CASE WHEN $4 = 'failed' THEN $3 ELSE $3 + 1 END
              WHERE id = $1 AND lease = $2 AND status = 'running'
@@ -69,10 +67,8 @@ pub async fn end(
         position,
         status,
         error
-    )
-    .execute(db)
-    .await?;
-    fence.check(&written)
+    );
+    fence.write(db, "the end of a step", statement).await
 }
 
 pub async fn of_job(db: &PgPool, job_id: &str) -> Result<Vec<StepRow>, sqlx::Error> {

@@ -1,7 +1,7 @@
 //! Provisions development pods: rows in PostgreSQL become gVisor-isolated containers on Linux hosts, over SSH.
 //!
 //! Read from the top down: [`cli`] is what a person types; [`queue`] takes jobs and runs them, each once at a time and
-//! under a lease; [`lifecycle`] is what a job does, as lists of steps; [`runtime`], [`network`] and [`services`] are how;
+//! under a lease; [`reconcile`] compares what is on the hosts with what should be; [`lifecycle`] is what a job does, as lists of steps; [`runtime`], [`network`] and [`services`] are how;
 //! [`host`] is where, over SSH or locally, fenced and written down; [`spec`] turns a pod's config into what is wanted;
 //! [`store`] is all SQL.
 
@@ -12,6 +12,7 @@ pub mod http;
 pub mod lifecycle;
 pub mod network;
 pub mod queue;
+pub mod reconcile;
 pub mod runtime;
 pub mod schedule;
 pub mod services;

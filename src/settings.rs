@@ -85,6 +85,16 @@ pub struct Settings {
         value_name = "SECONDS", help_heading = "Settings")]
     pub log_cleanup_interval: Duration,
 
+    /// How often database and hosts are compared, beside Docker's events, in seconds.
+    #[arg(long, global = true, env = "RECONCILE_INTERVAL", default_value = "300", value_parser = seconds,
+        value_name = "SECONDS", help_heading = "Settings")]
+    pub reconcile_interval: Duration,
+
+    /// How long something on a host that no pod accounts for is left alone after it was first seen, in seconds.
+    #[arg(long, global = true, env = "RECONCILE_GRACE", default_value = "600", value_parser = seconds,
+        value_name = "SECONDS", help_heading = "Settings")]
+    pub reconcile_grace: Duration,
+
     /// Where `run` serves /healthz, /readyz and /metrics.
     #[arg(
         long,

@@ -10,7 +10,7 @@ use crate::{schedule::cleanup::Cleanup, settings::Settings};
 pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let db = super::open(settings).await?;
     let days = settings.log_retention_days;
-    let deleted = Cleanup { interval: settings.log_cleanup_interval, retention_days: days }.run(&db).await?;
+    let deleted = Cleanup { retention_days: days }.run(&db).await?;
     if settings.json {
         output::json(&json!({ "deleted": deleted }))?;
     } else {

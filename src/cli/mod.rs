@@ -9,6 +9,7 @@ mod logs;
 mod migrate;
 mod output;
 mod pods;
+mod reconcile;
 mod run;
 mod schema;
 mod servers;
@@ -61,6 +62,8 @@ enum Command {
     Logs(logs::Logs),
     /// Deletes the log rows that are too old, now, as the schedule does.
     Cleanup,
+    /// Compares what the database says with what the servers hold, now, as the schedule does.
+    Reconcile(reconcile::Reconcile),
     /// Prints the JSON Schema of a pod's config.
     Schema,
 }
@@ -90,6 +93,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Jobs(command) => jobs::run(&settings, command).await,
         Command::Logs(command) => logs::run(&settings, command).await,
         Command::Cleanup => cleanup::run(&settings).await,
+        Command::Reconcile(command) => reconcile::run(&settings, &command).await,
         Command::Schema => schema::run(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
+use futures::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -11,7 +12,8 @@ use crate::{
     http,
     lifecycle::Tools,
     queue::{self, PoolSettings},
-    schedule::{self, cleanup::Cleanup},
+    reconcile::{self, MAX_REMOVALS, Reconciler},
+    schedule::{self, Task, cleanup::Cleanup},
     settings::{LogFormat, Settings},
     store,
 };
@@ -42,19 +44,53 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         hosts: Arc::new(HostDirectory::new(private_key)),
         catalog,
         subnets: settings.pod_subnets,
+        installation: store::installation::id(&db).await?.into(),
         lease: queue::lease_clock(),
     };
-    let cleanup = Cleanup { interval: settings.log_cleanup_interval, retention_days: settings.log_retention_days };
+    let reconciler = Reconciler {
+        db: db.clone(),
+        hosts: Arc::clone(&tools.hosts),
+        installation: Arc::clone(&tools.installation),
+        grace: settings.reconcile_grace,
+        max_removals: MAX_REMOVALS,
+        dry_run: false,
+    };
+    let schedule = schedule::run(db.clone(), tasks(settings, &reconciler), drain.clone());
     let pool = PoolSettings {
         concurrency: settings.concurrency,
         job_timeout: settings.job_timeout,
         drain_timeout: settings.drain_timeout,
     };
-    let hosts = queue::keep_in_touch(db.clone(), Arc::clone(&tools.hosts), drain.clone());
-    tokio::join!(queue::run(tools, pool, drain.clone()), schedule::run(db, cleanup, drain), hosts);
+    let hosts = queue::keep_in_touch(db, Arc::clone(&tools.hosts), drain.clone());
+    let watch = reconcile::watch(reconciler, drain.clone());
+    tokio::join!(queue::run(tools, pool, drain), schedule, hosts, watch);
     end.cancel();
     http.await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The schedule.
+fn tasks(settings: &Settings, reconciler: &Reconciler) -> Vec<Task> {
+    let (db, reconciler) = (reconciler.db.clone(), reconciler.clone());
+    let cleanup = Cleanup { retention_days: settings.log_retention_days };
+    vec![
+        Task {
+            name: "log-cleanup",
+            interval: settings.log_cleanup_interval,
+            work: Box::new(move || {
+                let (cleanup, db) = (cleanup.clone(), db.clone());
+                async move { cleanup.run_and_report(&db).await }.boxed()
+            }),
+        },
+        Task {
+            name: "reconcile",
+            interval: settings.reconcile_interval,
+            work: Box::new(move || {
+                let reconciler = reconciler.clone();
+                async move { reconciler.all_and_report().await }.boxed()
+            }),
+        },
+    ]
 }
 
 fn start_log(format: LogFormat) {

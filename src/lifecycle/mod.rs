@@ -24,9 +24,10 @@ use crate::store::{
 /// # Errors
 /// The first step that could not be ensured, with what follows from it.
 pub async fn walk(plan: &Plan, pod: &PodAtWork, attempt: i32, drain: &CancellationToken) -> Result<(), StepError> {
-    let total = i32::try_from(plan.steps.len()).unwrap_or(i32::MAX);
+    let steps = plan.steps();
+    let total = i32::try_from(steps.len()).unwrap_or(i32::MAX);
     pods::set_status(pod.db(), &pod.fence, plan.passing).await?;
-    for (position, step) in (0..total).zip(plan.steps) {
+    for (position, step) in (0..total).zip(steps) {
         if pod.cancel.is_cancelled() || drain.is_cancelled() {
             return Err(StepError { decision: Decision::Cancelled, message: "the job was told to stop".to_owned() });
         }
@@ -53,7 +54,7 @@ pub async fn walk(plan: &Plan, pod: &PodAtWork, attempt: i32, drain: &Cancellati
 /// # Errors
 /// What could not be taken back.
 pub async fn undo(plan: &Plan, pod: &PodAtWork) -> Result<(), StepError> {
-    for step in plan.steps.iter().rev() {
+    for step in plan.steps().into_iter().rev() {
         if let Some(undone) = step.undo(pod).await {
             undone.map_err(|error| error.while_doing(&format!("undoing {}", step.name())))?;
         }

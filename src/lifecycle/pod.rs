@@ -28,6 +28,8 @@ pub struct Tools {
     pub hosts: Arc<HostDirectory>,
     pub catalog: Arc<Catalog>,
     pub subnets: SubnetPool,
+    /// Whose the things on the hosts are, where several installations share one.
+    pub installation: Arc<str>,
     pub lease: LeaseClock,
 }
 
@@ -143,11 +145,11 @@ impl PodAtWork {
             redactor: self.redactor.clone(),
             cancel: self.cancel.clone(),
         };
-        let pod_id = &self.fence.pod_id;
+        let (pod_id, installation) = (&self.fence.pod_id, &self.tools.installation);
         Ok(Site {
             server,
-            runtime: ContainerRuntime::new(recorder.clone(), sudo, pod_id),
-            network: NetworkManager::new(recorder, sudo, pod_id, self.tools.subnets),
+            runtime: ContainerRuntime::new(recorder.clone(), sudo, pod_id, installation),
+            network: NetworkManager::new(recorder, sudo, pod_id, installation, self.tools.subnets),
         })
     }
 }

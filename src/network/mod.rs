@@ -2,11 +2,13 @@
 
 mod subnet;
 
+use std::sync::Arc;
+
 pub use subnet::{InvalidSubnetPool, SubnetPool};
 
 use crate::{
     host::{Command, HostError, Recorder},
-    runtime::names::{POD_LABEL, bridge_name, label_filter, object_name},
+    runtime::names::{bridge_name, label_filter, label_options, object_name},
 };
 
 /// TCP's state LISTEN in Linux's `/proc/net/tcp`.
@@ -16,12 +18,13 @@ pub struct NetworkManager {
     recorder: Recorder,
     sudo: bool,
     pod_id: String,
+    installation: Arc<str>,
     pool: SubnetPool,
 }
 
 impl NetworkManager {
-    pub fn new(recorder: Recorder, sudo: bool, pod_id: &str, pool: SubnetPool) -> Self {
-        Self { recorder, sudo, pod_id: pod_id.to_owned(), pool }
+    pub fn new(recorder: Recorder, sudo: bool, pod_id: &str, installation: &Arc<str>, pool: SubnetPool) -> Self {
+        Self { recorder, sudo, pod_id: pod_id.to_owned(), installation: Arc::clone(installation), pool }
     }
 
     fn docker<const N: usize>(&self, args: [&str; N]) -> Command {
@@ -45,7 +48,8 @@ impl NetworkManager {
         let create = self
             .docker(["network", "create", "--driver", "bridge", "--subnet", &subnet])
             .args(["--opt", &format!("com.docker.network.bridge.name={}", bridge_name(&self.pod_id))])
-            .args(["--label", &format!("{POD_LABEL}={}", self.pod_id), &object_name(&self.pod_id)])
+            .args(label_options(&self.pod_id, &self.installation))
+            .arg(object_name(&self.pod_id))
             .label("🌐 Creating the network");
         self.recorder.run(&create).await.map(drop)
     }

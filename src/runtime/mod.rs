@@ -7,7 +7,7 @@ pub mod names;
 pub mod quota;
 pub mod shell;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use tokio::sync::OnceCell;
@@ -16,7 +16,7 @@ use crate::{
     host::{Command, Finished, HostError, Recorder},
     spec::Tier,
 };
-use names::{POD_LABEL, label_filter, object_name};
+use names::{label_filter, label_options, object_name};
 use quota::DiskQuota;
 
 /// The name that gVisor is registered with at the host's Docker.
@@ -46,6 +46,15 @@ pub struct Container {
     pub running: bool,
 }
 
+/// A container that was started.
+#[derive(Debug)]
+pub struct Started {
+    /// By the host's clock, as Docker writes it.
+    pub at: String,
+    /// In the pod's own network.
+    pub address: Option<String>,
+}
+
 /// What a container is made from.
 pub struct ContainerSpec<'a> {
     pub image: &'a str,
@@ -59,6 +68,7 @@ pub struct ContainerRuntime {
     recorder: Recorder,
     sudo: bool,
     pod_id: String,
+    installation: Arc<str>,
     /// The name of all that is the pod's on this host.
     name: String,
     quota: OnceCell<DiskQuota>,
@@ -71,8 +81,15 @@ struct EndpointSettings {
 }
 
 impl ContainerRuntime {
-    pub fn new(recorder: Recorder, sudo: bool, pod_id: &str) -> Self {
-        Self { recorder, sudo, pod_id: pod_id.to_owned(), name: object_name(pod_id), quota: OnceCell::new() }
+    pub fn new(recorder: Recorder, sudo: bool, pod_id: &str, installation: &Arc<str>) -> Self {
+        Self {
+            recorder,
+            sudo,
+            pod_id: pod_id.to_owned(),
+            installation: Arc::clone(installation),
+            name: object_name(pod_id),
+            quota: OnceCell::new(),
+        }
     }
 
     /// The container's name, for commands inside it.
@@ -137,8 +154,8 @@ impl ContainerRuntime {
     }
 
     pub async fn create_volume(&self, tier: &Tier) -> Result<(), HostError> {
-        let label = format!("{POD_LABEL}={}", self.pod_id);
-        let mut create = self.docker(["volume", "create", "--label", &label]).label("💾 Creating the volume");
+        let labels = label_options(&self.pod_id, &self.installation);
+        let mut create = self.docker(["volume", "create"]).args(labels).label("💾 Creating the volume");
         if let Some(limit) = self.quota().await?.of_volume(tier) {
             create = create.args(["--opt", &format!("size={limit}MB")]);
         }
@@ -150,7 +167,8 @@ impl ContainerRuntime {
         let memory = format!("{}m", spec.tier.memory_mb);
         let mut create = self
             .docker(["container", "create", "--runtime", RUNTIME, "--name", &self.name, "--hostname", spec.hostname])
-            .args(["--label", &format!("{POD_LABEL}={}", self.pod_id), "--network", &self.name])
+            .args(label_options(&self.pod_id, &self.installation))
+            .args(["--network", &self.name])
             .args(["--publish", &format!("{}:{}:80/tcp", spec.bind_address, spec.port)])
             .args(["--mount", &format!("type=volume,source={},target={WORKSPACE}", self.name)])
             .args(["--memory", &memory, "--memory-swap", &memory, "--cpus", &spec.tier.cpu_cores.to_string()])
@@ -177,13 +195,16 @@ impl ContainerRuntime {
         self.recorder.run(&start.label("🚀 Starting the container")).await.map(drop)
     }
 
-    /// The container's address in the pod's own network.
-    pub async fn internal_ip(&self) -> Result<Option<String>, HostError> {
-        let format = format!(r#"{{{{json (index .NetworkSettings.Networks "{}")}}}}"#, self.name);
+    /// When the container was started, and its address in the pod's own network.
+    pub async fn started(&self) -> Result<Started, HostError> {
+        let format =
+            format!(r#"{{{{.State.StartedAt}}}} {{{{json (index .NetworkSettings.Networks "{}")}}}}"#, self.name);
         let inspect = self.docker(["container", "inspect", "--format", &format, &self.name]);
         let inspected = self.recorder.run(&inspect).await?;
-        let settings: Option<EndpointSettings> = serde_json::from_str(inspected.stdout.trim()).unwrap_or_default();
-        Ok(settings.map(|settings| settings.ip_address).filter(|address| !address.is_empty()))
+        let (at, settings) = inspected.stdout.trim().split_once(' ').unwrap_or_default();
+        let settings: Option<EndpointSettings> = serde_json::from_str(settings).unwrap_or_default();
+        let address = settings.map(|settings| settings.ip_address).filter(|address| !address.is_empty());
+        Ok(Started { at: at.to_owned(), address })
     }
 
     pub async fn stop(&self) -> Result<(), HostError> {

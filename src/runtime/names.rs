@@ -6,8 +6,27 @@ use sha2::{Digest, Sha256};
 /// Carried by the pod's container, network and volume.
 pub const POD_LABEL: &str = "pinacle.pod";
 
+/// Carried by the same: the installation of this worker that made it, for several may share a host.
+pub const INSTALLATION_LABEL: &str = "pinacle.installation";
+
+/// The longest id of a pod.
+const MAX_ID_LENGTH: usize = 100;
+
 /// Linux allows 15 characters for a network interface.
 const BRIDGE_SUFFIX_LENGTH: usize = 12;
+
+/// What the database takes as a pod's id (the check on `pods.id`): nothing else was made by us.
+pub fn is_pod_id(id: &str) -> bool {
+    id.len() <= MAX_ID_LENGTH
+        && id.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+}
+
+/// Docker's options that label a thing as a pod's, and as ours.
+pub fn label_options(pod_id: &str, installation: &str) -> [String; 4] {
+    let label = || "--label".to_owned();
+    [label(), format!("{POD_LABEL}={pod_id}"), label(), format!("{INSTALLATION_LABEL}={installation}")]
+}
 
 /// The name of a pod's container, network and volume.
 pub fn object_name(pod_id: &str) -> String {

@@ -7,9 +7,6 @@ use sqlx::PgPool;
 
 use crate::store::{doorbells, logs, schedule};
 
-/// Its name on record.
-pub const NAME: &str = "log-cleanup";
-
 /// Rows in one transaction: some milliseconds' work, however large the logs are.
 const BATCH_ROWS: i64 = 500;
 /// Lets other work come in between.
@@ -17,8 +14,6 @@ const PAUSE_BETWEEN_BATCHES: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone)]
 pub struct Cleanup {
-    /// How often it runs.
-    pub interval: Duration,
     /// How old a row may get.
     pub retention_days: u32,
 }

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use apalis_cron::{CronScheduler, Schedule, Tick};
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
+use futures::{
+    StreamExt,
+    future::{BoxFuture, join_all},
+};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +20,14 @@ use crate::store;
 const FIRST_RUN_DELAY: Duration = Duration::from_secs(5);
 /// The scheduler gives up when the clock jumps; it is made anew.
 const REBUILD_PAUSE: Duration = Duration::from_secs(1);
+
+/// Something that is done again and again, by one worker each time. It says itself what came of it.
+pub struct Task {
+    /// Its name on record.
+    pub name: &'static str,
+    pub interval: Duration,
+    pub work: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
+}
 
 /// Ticks at the whole multiples of an interval since 1970, so that all workers agree on them.
 #[derive(Debug, Clone)]
@@ -30,15 +41,19 @@ impl<Tz> Schedule<Tz> for Every {
     }
 }
 
-/// Runs the schedule until `end`.
-pub async fn run(db: PgPool, cleanup: cleanup::Cleanup, end: CancellationToken) {
+/// Runs the schedule until `end`. Each task is done once at the start, too: where workers seldom live for an interval, no
+/// tick would find one.
+pub async fn run(db: PgPool, tasks: Vec<Task>, end: CancellationToken) {
     let forever = async {
         tokio::time::sleep(FIRST_RUN_DELAY).await;
-        cleanup.run_and_report(&db).await;
-        loop {
-            follow(&db, &cleanup).await;
-            tokio::time::sleep(REBUILD_PAUSE).await;
-        }
+        join_all(tasks.iter().map(async |task| {
+            (task.work)().await;
+            loop {
+                follow(&db, task).await;
+                tokio::time::sleep(REBUILD_PAUSE).await;
+            }
+        }))
+        .await;
     };
     tokio::select! {
         () = forever => {}
@@ -46,15 +61,17 @@ pub async fn run(db: PgPool, cleanup: cleanup::Cleanup, end: CancellationToken) 
     }
 }
 
-async fn follow(db: &PgPool, cleanup: &cleanup::Cleanup) {
-    let mut ticks = Box::pin(CronScheduler::new(Every(cleanup.interval)).into_stream());
+async fn follow(db: &PgPool, task: &Task) {
+    let mut ticks = Box::pin(CronScheduler::new(Every(task.interval)).into_stream());
     while let Some(Ok(tick)) = ticks.next().await {
         let at = i64::try_from(tick.get_timestamp()).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
         let Some(at) = at else { return };
-        match store::schedule::claim_tick(db, cleanup::NAME, at).await {
-            Ok(true) => cleanup.run_and_report(db).await,
+        match store::schedule::claim_tick(db, task.name, at).await {
+            Ok(true) => (task.work)().await,
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "The scheduled cleanup could not be taken on; the next one will be."),
+            Err(error) => {
+                tracing::warn!(%error, "The scheduled {} could not be taken on; the next one will be.", task.name);
+            }
         }
     }
 }

@@ -2,10 +2,13 @@
 //! over in the meantime, nothing is written and [`StoreError::Fenced`] says so.
 
 pub mod doorbells;
+pub mod extras;
 pub mod health;
+pub mod installation;
 pub mod jobs;
 pub mod logs;
 pub mod pods;
+pub mod reconcile;
 pub mod schedule;
 pub mod secrets;
 pub mod servers;

@@ -267,18 +267,23 @@ pub async fn set_container(db: &PgPool, fence: &Fence, container_id: Option<&str
     fence.write(db, "the pod's container", statement).await
 }
 
-pub async fn set_address(
-    db: &PgPool,
-    fence: &Fence,
-    internal_ip: Option<&str>,
-    public_url: Option<&str>,
-) -> Result<(), StoreError> {
+/// What is so while a container runs. The URL stays when it stops.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Facts<'a> {
+    pub internal_ip: Option<&'a str>,
+    pub public_url: Option<&'a str>,
+    pub started_at: Option<&'a str>,
+}
+
+pub async fn set_facts(db: &PgPool, fence: &Fence, facts: Facts<'_>) -> Result<(), StoreError> {
     let statement = sqlx::query!(
-        "UPDATE pods SET internal_ip = $3, public_url = coalesce($4, public_url) WHERE id = $1 AND lease = $2",
+        "UPDATE pods SET internal_ip = $3, public_url = coalesce($4, public_url), container_started_at = $5
+         WHERE id = $1 AND lease = $2",
         fence.pod_id,
         fence.lease,
-        internal_ip,
-        public_url
+        facts.internal_ip,
+        facts.public_url,
+        facts.started_at
     );
     fence.write(db, "the pod's address", statement).await
 }

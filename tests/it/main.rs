@@ -13,6 +13,7 @@ mod guard;
 mod http;
 mod pods;
 mod queue;
+mod reconcile;
 mod refusals;
 mod repository;
 mod routing;

@@ -1,6 +1,6 @@
 //! The schedule: the log cleanup, and that a tick is done once.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use pinacle_worker::{schedule::cleanup::Cleanup, store::schedule::claim_tick};
@@ -108,7 +108,7 @@ async fn a_row_that_somebody_holds_does_not_stop_the_others_from_going() {
     rows(&db, "old", 1200, "6 days").await;
     let mut holder = db.pool.begin().await.unwrap();
     sqlx::query("SELECT FROM pod_logs WHERE pod_id = 'held' FOR UPDATE").execute(&mut *holder).await.unwrap();
-    let cleanup = Cleanup { interval: Duration::from_hours(1), retention_days: 5 };
+    let cleanup = Cleanup { retention_days: 5 };
 
     let others = tokio::time::timeout(HANG, cleanup.run(&db.pool)).await.expect("a cleanup that waits for nobody");
     assert_eq!(others.unwrap(), 1200);
@@ -122,7 +122,7 @@ async fn a_row_that_somebody_holds_does_not_stop_the_others_from_going() {
 async fn two_cleanups_at_once_share_the_work() {
     let db = TestDb::new().await;
     rows(&db, "old", 3000, "6 days").await;
-    let cleanup = Cleanup { interval: Duration::from_hours(1), retention_days: 5 };
+    let cleanup = Cleanup { retention_days: 5 };
     let (one, other) = tokio::join!(cleanup.run(&db.pool), cleanup.run(&db.pool));
     assert_eq!(one.unwrap() + other.unwrap(), 3000);
     assert_eq!(left(&db).await, Vec::<String>::new());

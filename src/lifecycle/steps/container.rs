@@ -5,7 +5,7 @@ use crate::{
     host::HostError,
     lifecycle::{Decision, PodAtWork, StepError, pod::Site},
     runtime::{ContainerSpec, Diagnosis},
-    store::pods,
+    store::pods::{self, Facts},
 };
 
 /// Says what Docker was asked for and could not do. Where the host is to blame, it says so instead, and whether trying
@@ -92,9 +92,11 @@ pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
     if !running {
         ask!(site, "starting the container", site.runtime.start());
     }
-    let address = ask!(site, "asking for the container's address", site.runtime.internal_ip());
+    let started = ask!(site, "asking for the container's address", site.runtime.started());
     let url = format!("http://pod-{}.{}:{}", pod.pod.slug, site.server.domain, pod.port().await?);
-    pods::set_address(pod.db(), &pod.fence, address.as_deref(), Some(&url)).await?;
+    let facts =
+        Facts { internal_ip: started.address.as_deref(), public_url: Some(&url), started_at: Some(&started.at) };
+    pods::set_facts(pod.db(), &pod.fence, facts).await?;
     Ok(Ensured::by(!running))
 }
 
@@ -105,7 +107,7 @@ pub async fn stop(pod: &PodAtWork) -> Result<Ensured, StepError> {
         super::services::stop(pod).await?;
         ask!(site, "stopping the container", site.runtime.stop());
     }
-    pods::set_address(pod.db(), &pod.fence, None, None).await?;
+    pods::set_facts(pod.db(), &pod.fence, Facts::default()).await?;
     Ok(Ensured::by(running))
 }
 

@@ -4,7 +4,7 @@ use pinacle_worker::store::{
     Fence, StoreError,
     jobs::{self, JobStatus},
     logs::{self, NewLog, Update},
-    pods::{self, PodStatus, Reservation},
+    pods::{self, Facts, PodStatus, Reservation},
     steps,
 };
 use sqlx::PgPool;
@@ -38,7 +38,10 @@ async fn every_write(db: &PgPool, fence: &Fence, server: &str, log: &str) -> Vec
         ("pods::take_port", pods::take_port(db, fence, server, &[]).await.map(drop)),
         ("pods::set_status", pods::set_status(db, fence, PodStatus::Starting).await),
         ("pods::set_container", pods::set_container(db, fence, Some("c")).await),
-        ("pods::set_address", pods::set_address(db, fence, Some("10.0.0.2"), Some("http://a")).await),
+        (
+            "pods::set_facts",
+            pods::set_facts(db, fence, Facts { internal_ip: Some("10.0.0.2"), ..Facts::default() }).await,
+        ),
         ("pods::release", pods::release(db, fence).await),
     ]
 }

@@ -1,0 +1,325 @@
+//! Where database and host disagree, and what is to be done about it. Nothing here asks or changes anything.
+
+use std::collections::{HashMap, HashSet};
+
+use super::inventory::{Container, Inventory, Labelled};
+use crate::{
+    runtime::names::{is_pod_id, object_name},
+    store::{jobs::JobKind, pods::PodStatus, reconcile::Believed},
+};
+
+/// A thing on the host, by what removes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    // In the order in which Docker lets go of them.
+    Container,
+    Network,
+    Volume,
+    Fence,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Network => "network",
+            Self::Volume => "volume",
+            Self::Fence => "fence",
+        }
+    }
+}
+
+/// A thing that no pod accounts for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
+    pub kind: Kind,
+    pub key: String,
+    pub name: String,
+    pub pod_id: String,
+    /// A container that runs.
+    pub runs: bool,
+    pub why: String,
+}
+
+/// What brings a pod back to what the database says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    Ask(JobKind),
+    /// Nothing does that without losing something; a person decides. The sentence is the pod's `last_error`.
+    Fail(String),
+    /// The host has seen a newer lease than the database has given.
+    RaiseLease(i64),
+    Nothing,
+}
+
+/// A pod that is not as the database says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deviation {
+    pub pod: Believed,
+    pub what: String,
+    pub remedy: Remedy,
+}
+
+#[derive(Debug, Default)]
+pub struct Differences {
+    pub deviations: Vec<Deviation>,
+    pub strays: Vec<Stray>,
+    /// Things that carry our label and a value that is no pod's id.
+    pub unknown: Vec<String>,
+}
+
+/// Both sides. The pods were read before and after the host was looked at, so that what changed meanwhile is seen, and
+/// is left to the next look.
+pub struct Sides<'a> {
+    pub server_id: &'a str,
+    pub installation: &'a str,
+    pub before: &'a [Believed],
+    pub inventory: &'a Inventory,
+    pub after: &'a [Believed],
+}
+
+pub fn compare(sides: &Sides<'_>) -> Differences {
+    let mut differences = Differences::default();
+    let known: HashMap<&str, &Believed> = sides.after.iter().map(|pod| (pod.id.as_str(), pod)).collect();
+    let here =
+        |pod: &Believed| pod.status != PodStatus::Terminated && pod.server_id.as_deref() == Some(sides.server_id);
+    let settled = |pod: &&Believed| here(pod) && !pod.busy && sides.before.contains(pod);
+    for pod in sides.after.iter().filter(settled) {
+        differences.deviations.extend(deviation(pod, sides.inventory));
+    }
+    // A lease only grows, so one that is behind the host's was put back, whatever else goes on.
+    for fence in &sides.inventory.fences {
+        if let Some(pod) = known.get(fence.key.as_str()).filter(|pod| here(pod) && pod.lease < fence.lease) {
+            differences.deviations.push(Deviation {
+                pod: (*pod).clone(),
+                what: format!("the host has seen lease {}, and the database is at {}", fence.lease, pod.lease),
+                remedy: Remedy::RaiseLease(fence.lease),
+            });
+        }
+    }
+
+    let why = |pod_id: &str| match known.get(pod_id) {
+        None => Some(format!("the database knows no pod {pod_id}")),
+        Some(pod) if pod.busy || here(pod) => None,
+        Some(pod) if pod.status == PodStatus::Terminated => Some(format!("pod {pod_id} is destroyed")),
+        Some(_) => Some(format!("pod {pod_id} is not on this server")),
+    };
+    let mut foreign = HashSet::new();
+    for (kind, thing, runs) in things(sides.inventory) {
+        if !thing.installation.is_empty() && thing.installation != sides.installation {
+            foreign.insert(thing.pod_id.as_str());
+        } else if !is_pod_id(&thing.pod_id) {
+            differences.unknown.push(format!("{} {} ({:?})", kind.as_str(), thing.name, thing.pod_id));
+        } else if let Some(why) = why(&thing.pod_id) {
+            let Labelled { key, name, pod_id, .. } = thing.clone();
+            differences.strays.push(Stray { kind, key, name, pod_id, runs, why });
+        }
+    }
+    for fence in sides.inventory.fences.iter().filter(|fence| !foreign.contains(fence.key.as_str())) {
+        if let Some(why) = why(&fence.key).filter(|_| is_pod_id(&fence.key)) {
+            let (key, name, pod_id) = (fence.key.clone(), fence.key.clone(), fence.key.clone());
+            differences.strays.push(Stray { kind: Kind::Fence, key, name, pod_id, runs: false, why });
+        }
+    }
+    differences
+}
+
+/// All that carries a label, and whether it runs.
+fn things(inventory: &Inventory) -> impl Iterator<Item = (Kind, &Labelled, bool)> {
+    let containers = inventory.containers.iter();
+    let runs = |found: &Container| matches!(&*found.state, "running" | "restarting" | "paused");
+    let containers = containers.map(move |found| (Kind::Container, &found.labelled, runs(found)));
+    let networks = inventory.networks.iter().map(|network| (Kind::Network, network, false));
+    containers.chain(networks).chain(inventory.volumes.iter().map(|volume| (Kind::Volume, volume, false)))
+}
+
+/// What of a pod is not as the database says, the gravest first. `None` where all is.
+fn deviation(pod: &Believed, inventory: &Inventory) -> Option<Deviation> {
+    let name = object_name(&pod.id);
+    let is_its = |thing: &&Labelled| thing.name == name && thing.pod_id == pod.id;
+    let container = inventory.containers.iter().find(|container| is_its(&&container.labelled));
+    let has_network = inventory.networks.iter().any(|network| is_its(&network));
+    let has_volume = inventory.volumes.iter().any(|volume| is_its(&volume));
+    let (what, remedy) = match pod.status {
+        PodStatus::Pending | PodStatus::Failed | PodStatus::Terminated => return None,
+        PodStatus::Terminating => ("its destroy was not finished".to_owned(), Remedy::Ask(JobKind::Destroy)),
+        PodStatus::Provisioning | PodStatus::Starting | PodStatus::Stopping => {
+            let what = format!("it is {} and no job of it is under way", pod.status);
+            let advice = "its last job was given up on the way. Requeue the pod, or destroy it";
+            (what, Remedy::Fail(advice.to_owned()))
+        }
+        PodStatus::Running | PodStatus::Stopped if !has_volume => {
+            let what = "its volume is gone from its server, and with it what was in /workspace".to_owned();
+            let reason = format!("{what}. Requeue the pod to make it anew, or destroy it");
+            (what, Remedy::Fail(reason))
+        }
+        PodStatus::Running => run(pod, container, has_network)?,
+        PodStatus::Stopped => rest(pod, container, has_network, &inventory.listening)?,
+    };
+    Some(Deviation { pod: pod.clone(), what, remedy })
+}
+
+/// A pod that should run.
+fn run(pod: &Believed, container: Option<&Container>, has_network: bool) -> Option<(String, Remedy)> {
+    let start = |what: String| Some((what, Remedy::Ask(JobKind::Start)));
+    match container {
+        None => start("its container is missing".to_owned()),
+        Some(_) if !has_network => start("its network is missing".to_owned()),
+        Some(found) if found.state == "paused" => Some(("its container is paused".to_owned(), Remedy::Nothing)),
+        Some(found) if !found.is_running() => {
+            start(format!("its container is {} (exit code {})", found.state, found.exit_code))
+        }
+        Some(found) if pod.container_started_at.as_ref().is_some_and(|at| *at != found.started_at) => {
+            start("its container was started anew, and its processes were not".to_owned())
+        }
+        Some(found) => wrong_port(pod, found),
+    }
+}
+
+/// A pod that should not run.
+fn rest(
+    pod: &Believed,
+    container: Option<&Container>,
+    has_network: bool,
+    listening: &[i32],
+) -> Option<(String, Remedy)> {
+    match container {
+        Some(found) if found.is_running() => Some(("its container runs".to_owned(), Remedy::Ask(JobKind::Stop))),
+        Some(_) if pod.proxy_port.is_some_and(|port| listening.contains(&port)) => {
+            Some(("another program listens on its port, so its start will fail".to_owned(), Remedy::Nothing))
+        }
+        Some(found) if has_network => wrong_port(pod, found),
+        Some(_) => Some(("its network is missing; its next start makes it anew".to_owned(), Remedy::Nothing)),
+        None => Some(("its container is missing; its next start makes it anew".to_owned(), Remedy::Nothing)),
+    }
+}
+
+fn wrong_port(pod: &Believed, container: &Container) -> Option<(String, Remedy)> {
+    let port = pod.proxy_port.filter(|port| !container.publishes(*port))?;
+    let what = format!(
+        "its container does not publish port {port}, which its URL names. Destroy the pod, or remove the container, \
+         whose files outside /workspace are lost then, and start the pod"
+    );
+    Some((what, Remedy::Nothing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::inventory::tests::parse;
+
+    const SERVER: &str = "server_1";
+
+    fn pod(status: PodStatus) -> Believed {
+        Believed {
+            id: "pod_a".to_owned(),
+            slug: "a".to_owned(),
+            status,
+            server_id: Some(SERVER.to_owned()),
+            proxy_port: Some(30_000),
+            container_started_at: Some("then".to_owned()),
+            lease: 3,
+            busy: false,
+        }
+    }
+
+    fn container(state: &str, started_at: &str) -> String {
+        format!(
+            r#"{{"container":{{"key":"c1","name":"pinacle-pod-pod_a","state":"{state}","exit_code":137,
+            "started_at":"{started_at}","bindings":{{"80/tcp":[{{"HostIp":"","HostPort":"30000"}}]}},"pod":"pod_a",
+            "installation":"ours"}}}}"#
+        )
+        .replace('\n', "")
+    }
+
+    fn thing(kind: &str, pod: &str, installation: &str) -> String {
+        format!(
+            r#"{{"{kind}":{{"key":"{kind}_{pod}","name":"pinacle-pod-{pod}","pod":"{pod}","installation":"{installation}"}}}}"#
+        )
+    }
+
+    fn differences(before: &[Believed], lines: &[String], after: &[Believed]) -> Differences {
+        let inventory = parse(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        compare(&Sides { server_id: SERVER, installation: "ours", before, inventory: &inventory, after })
+    }
+
+    fn remedy(status: PodStatus, lines: &[String]) -> Option<Remedy> {
+        let pods = [pod(status)];
+        differences(&pods, lines, &pods).deviations.into_iter().next().map(|deviation| deviation.remedy)
+    }
+
+    #[test]
+    fn a_pod_that_is_as_the_database_says_is_left_alone() {
+        let (network, volume) = (thing("network", "pod_a", "ours"), thing("volume", "pod_a", "ours"));
+        let whole = [container("running", "then"), network.clone(), volume.clone()];
+        assert_eq!(remedy(PodStatus::Running, &whole), None);
+        assert_eq!(remedy(PodStatus::Stopped, &[container("exited", "then"), network, volume]), None);
+        assert_eq!(remedy(PodStatus::Pending, &[]), None);
+        assert_eq!(remedy(PodStatus::Failed, &[]), None);
+    }
+
+    #[test]
+    fn a_job_brings_back_what_can_be_brought_back() {
+        let rest = [thing("network", "pod_a", "ours"), thing("volume", "pod_a", "ours")];
+        let with = |first: String| [&[first][..], &rest].concat();
+        let start = Some(Remedy::Ask(JobKind::Start));
+        assert_eq!(remedy(PodStatus::Running, &rest), start);
+        assert_eq!(remedy(PodStatus::Running, &with(container("exited", "then"))), start);
+        assert_eq!(remedy(PodStatus::Running, &with(container("running", "later"))), start);
+        assert_eq!(remedy(PodStatus::Running, &[container("running", "then"), rest[1].clone()]), start);
+        assert_eq!(remedy(PodStatus::Stopped, &with(container("running", "then"))), Some(Remedy::Ask(JobKind::Stop)));
+        assert_eq!(remedy(PodStatus::Terminating, &[]), Some(Remedy::Ask(JobKind::Destroy)));
+    }
+
+    #[test]
+    fn lost_data_and_a_lost_job_are_for_a_person() {
+        for status in [PodStatus::Running, PodStatus::Stopped] {
+            let Some(Remedy::Fail(reason)) = remedy(status, &[container("running", "then")]) else { panic!() };
+            assert!(reason.contains("/workspace") && reason.contains("Requeue"), "{reason}");
+        }
+        for status in [PodStatus::Provisioning, PodStatus::Starting, PodStatus::Stopping] {
+            assert!(matches!(remedy(status, &[]), Some(Remedy::Fail(_))), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_pod_that_changes_while_the_host_is_looked_at_is_left_to_the_next_look() {
+        let (seen, busy) = (pod(PodStatus::Running), Believed { busy: true, ..pod(PodStatus::Running) });
+        let moved = Believed { lease: 4, ..seen.clone() };
+        for (before, after) in [(&seen, &busy), (&busy, &seen), (&seen, &moved)] {
+            let found = differences(std::slice::from_ref(before), &[], std::slice::from_ref(after));
+            assert!(found.deviations.is_empty(), "{found:?}");
+        }
+        assert!(differences(&[], &[], &[seen]).deviations.is_empty(), "a pod that has just come");
+    }
+
+    #[test]
+    fn what_no_pod_accounts_for_is_a_stray_unless_it_is_somebody_elses() {
+        let lines = |installation: &str| {
+            let things = ["network", "volume"].map(|kind| thing(kind, "pod_a", installation));
+            let fence = r#"{"fence":{"key":"pod_a","lease":2,"idle_seconds":1}}"#.to_owned();
+            [&things[..], &[fence]].concat()
+        };
+        let strays = |after: &[Believed], lines: &[String]| differences(&[], lines, after).strays.len();
+        assert_eq!(strays(&[], &lines("ours")), 3);
+        assert_eq!(strays(&[], &lines("")), 3, "made by hand, or by a version before there were installations");
+        assert_eq!(strays(&[], &lines("theirs")), 0);
+        assert_eq!(strays(&[pod(PodStatus::Failed)], &lines("ours")), 0);
+        let gone = pod(PodStatus::Terminated);
+        assert_eq!(strays(std::slice::from_ref(&gone), &lines("ours")), 3);
+        assert_eq!(strays(&[Believed { busy: true, ..gone }], &lines("ours")), 0);
+        let elsewhere = Believed { server_id: Some("server_2".to_owned()), ..pod(PodStatus::Running) };
+        assert_eq!(strays(&[elsewhere], &lines("ours")), 3);
+        let found = differences(&[], &[thing("volume", "../etc", "")], &[]);
+        assert_eq!((found.strays.len(), found.unknown.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_lease_that_was_put_back_is_raised_also_while_a_job_fails_for_it() {
+        let fence = r#"{"fence":{"key":"pod_a","lease":9,"idle_seconds":1}}"#.to_owned();
+        let pods = [Believed { busy: true, ..pod(PodStatus::Running) }];
+        let found = differences(&pods, &[fence], &pods);
+        assert_eq!(found.deviations.len(), 1);
+        assert_eq!(found.deviations[0].remedy, Remedy::RaiseLease(9));
+    }
+}

@@ -1,0 +1,70 @@
+//! Brings a pod back to what the database says of it: by a job, or by saying that a person has to decide.
+
+use std::time::Duration;
+
+use super::{
+    Reconciler,
+    compare::{Deviation, Remedy},
+};
+use crate::store::{
+    jobs::JobKind,
+    reconcile::{ask, asked_within, fail, raise_lease},
+};
+
+/// A pod that has to be mended more often than this within [`RELAPSE_SPAN`] is not mended by the same once more.
+const MAX_RELAPSES: i64 = 5;
+const RELAPSE_SPAN: Duration = Duration::from_mins(15);
+
+/// Another execution has begun since the host was looked at.
+const OVERTAKEN: &str = "left to the job that has begun since";
+
+impl Reconciler {
+    /// Returns what was done, or would be.
+    pub(super) async fn mend(&self, deviation: &Deviation) -> Result<String, sqlx::Error> {
+        let (pod, db) = (&deviation.pod, &self.db);
+        match &deviation.remedy {
+            Remedy::Nothing => Ok("left to a person".to_owned()),
+            Remedy::RaiseLease(lease) => {
+                if !self.dry_run {
+                    raise_lease(db, &pod.id, *lease).await?;
+                }
+                Ok(self.did("raised the lease in the database", "the lease in the database would be raised"))
+            }
+            Remedy::Fail(reason) => self.give_up(deviation, reason).await,
+            Remedy::Ask(kind) if asked_within(db, &pod.id, RELAPSE_SPAN).await? >= MAX_RELAPSES => {
+                let span = RELAPSE_SPAN.as_secs() / 60;
+                let reason = format!(
+                    "{}, for the {MAX_RELAPSES}th time within {span} minutes; a {kind} did not help. See its log and \
+                     its processes, then requeue it, or destroy it",
+                    deviation.what
+                );
+                self.give_up(deviation, &reason).await
+            }
+            Remedy::Ask(kind) => self.ask(deviation, *kind).await,
+        }
+    }
+
+    async fn ask(&self, deviation: &Deviation, kind: JobKind) -> Result<String, sqlx::Error> {
+        let pod = &deviation.pod;
+        if self.dry_run {
+            return Ok(format!("a {kind} would be asked for"));
+        }
+        let asked = ask(&self.db, &pod.id, pod.status, pod.lease, kind).await?;
+        if asked {
+            metrics::counter!("pinacle_pods_mended_total", "kind" => kind.as_str()).increment(1);
+        }
+        Ok(if asked { format!("asked for a {kind}") } else { OVERTAKEN.to_owned() })
+    }
+
+    async fn give_up(&self, deviation: &Deviation, reason: &str) -> Result<String, sqlx::Error> {
+        let pod = &deviation.pod;
+        if !self.dry_run && !fail(&self.db, &pod.id, pod.status, pod.lease, reason).await? {
+            return Ok(OVERTAKEN.to_owned());
+        }
+        Ok(self.did("marked it as failed", "it would be marked as failed"))
+    }
+
+    pub(super) fn did(&self, done: &str, would: &str) -> String {
+        if self.dry_run { would } else { done }.to_owned()
+    }
+}

@@ -1,0 +1,138 @@
+//! Reconciliation: compares what the database says of a host's pods with what the host holds, and brings the two
+//! together. A pod is mended by a job, like any other change to it, so all that holds for jobs holds here; only what no
+//! pod accounts for is removed directly ([`strays`]), and never what does not carry our label.
+
+mod compare;
+mod inventory;
+mod mend;
+mod strays;
+mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use serde::Serialize;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    host::{ConnectionError, HostDirectory},
+    store::{
+        reconcile::{believed, lock},
+        servers::{self, Server},
+    },
+};
+use compare::{Sides, compare};
+use inventory::{Inventory, InventoryError};
+pub use watch::watch;
+
+/// Of how many pods things are removed from a host at once, unless somebody says otherwise.
+pub const MAX_REMOVALS: usize = 5;
+
+/// What one needs to reconcile hosts with the database.
+#[derive(Clone)]
+pub struct Reconciler {
+    pub db: PgPool,
+    pub hosts: Arc<HostDirectory>,
+    /// Which things on a host are ours, where several installations share it.
+    pub installation: Arc<str>,
+    /// How long something that no pod accounts for is left alone after it was first seen.
+    pub grace: Duration,
+    /// Of how many pods things are removed from a host at once; where there are more, something else is wrong.
+    pub max_removals: usize,
+    /// Say what would be done, and change nothing.
+    pub dry_run: bool,
+}
+
+/// Something that differs, and what was done about it.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    /// The pod, or the thing on the host.
+    pub subject: String,
+    pub what: String,
+    pub done: String,
+}
+
+/// What came of one host.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub server: String,
+    pub findings: Vec<Finding>,
+    /// Why it was not looked at, or not all was done.
+    pub stopped: Option<String>,
+}
+
+impl Report {
+    fn add(&mut self, subject: impl Into<String>, what: impl Into<String>, done: impl Into<String>) {
+        let finding = Finding { subject: subject.into(), what: what.into(), done: done.into() };
+        tracing::warn!(server.name = %self.server, "{}: {}; {}.", finding.subject, finding.what, finding.done);
+        self.findings.push(finding);
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    #[error("the database refused or did not answer: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<ConnectionError> for Stopped {
+    fn from(error: ConnectionError) -> Self {
+        Self::Inventory(error.into())
+    }
+}
+
+impl Reconciler {
+    /// Looks at every server that is not offline.
+    ///
+    /// # Errors
+    /// The database did not say which servers there are.
+    pub async fn all(&self, cancel: &CancellationToken) -> Result<Vec<Report>, sqlx::Error> {
+        let listed = servers::list(&self.db).await?;
+        let servers = listed.iter().map(|listed| &listed.server).filter(|server| server.status != "offline");
+        Ok(join_all(servers.map(|server| self.server(server, cancel))).await)
+    }
+
+    /// The scheduled run: what comes of it goes to the log.
+    pub async fn all_and_report(&self) {
+        if let Err(error) = self.all(&CancellationToken::new()).await {
+            tracing::warn!(%error, "Database and hosts could not be compared; the next time they are.");
+        }
+    }
+
+    pub async fn server(&self, server: &Server, cancel: &CancellationToken) -> Report {
+        let mut report = Report { server: server.name.clone(), findings: Vec::new(), stopped: None };
+        if let Err(error) = self.look(server, &mut report, cancel).await {
+            tracing::warn!(server.name = %server.name, %error, "The reconciliation of server {} stopped.", server.name);
+            report.stopped = Some(error.to_string());
+        }
+        metrics::counter!("pinacle_reconcile_findings_total").increment(report.findings.len() as u64);
+        report
+    }
+
+    async fn look(&self, server: &Server, report: &mut Report, cancel: &CancellationToken) -> Result<(), Stopped> {
+        let Some(_turn) = lock(&self.db, &server.id).await? else {
+            report.stopped = Some("another reconciliation of this server is under way".to_owned());
+            return Ok(());
+        };
+        let host = self.hosts.get(server)?;
+        let before = believed(&self.db, &server.id, &[]).await?;
+        let inventory = Inventory::take(&host, cancel).await?;
+        let after = believed(&self.db, &server.id, &inventory.pod_ids()).await?;
+        let (server_id, installation) = (&*server.id, &*self.installation);
+        let differences =
+            compare(&Sides { server_id, installation, before: &before, inventory: &inventory, after: &after });
+        for deviation in &differences.deviations {
+            let done = self.mend(deviation).await?;
+            let pod = &deviation.pod;
+            report.add(format!("pod {} ({})", pod.slug, pod.id), &deviation.what, done);
+        }
+        for thing in &differences.unknown {
+            report.add(thing, "it carries our label, and names no pod that could be ours", "left alone");
+        }
+        let leases = strays::Leases::new(&inventory, &after);
+        self.clear_away(server, &host, &differences.strays, &leases, report, cancel).await
+    }
+}

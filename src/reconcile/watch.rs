@@ -1,0 +1,172 @@
+//! Follows Docker's events on every host, so that a container that dies is noticed at once. A host that was lost is
+//! looked at as a whole when it is back: what happened meanwhile, no event tells.
+
+use std::{collections::HashMap, time::Duration};
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use tokio::{sync::mpsc, task::AbortHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Reconciler,
+    compare::{Deviation, Remedy},
+};
+use crate::{
+    host::{Command, ConnectionError, connection::Output},
+    runtime::names::POD_LABEL,
+    store::{
+        jobs::JobKind,
+        pods::PodStatus,
+        reconcile::believed,
+        servers::{self, Server},
+    },
+};
+
+/// How often it is looked which servers there are.
+const SERVERS_INTERVAL: Duration = Duration::from_secs(5);
+/// Every command on a host has an end; this one is begun again.
+const STREAM_LIMIT: Duration = Duration::from_hours(1);
+/// What happened while nobody listened. An event that is heard twice does no harm.
+const OVERLAP: &str = "10s";
+/// Between two tries to reach a host that is away.
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
+/// Events that wait for the database.
+const EVENTS_IN_FLIGHT: usize = 256;
+/// No event is longer, in bytes.
+const MAX_LINE: usize = 16 * 1024;
+
+#[derive(Debug, Deserialize)]
+struct Died {
+    pod: String,
+    installation: String,
+    exit_code: String,
+}
+
+const FORMAT: &str = r#"{"pod":{{json (index .Actor.Attributes "pinacle.pod")}},"installation":{{json (index .Actor.Attributes "pinacle.installation")}},"exit_code":{{json (index .Actor.Attributes "exitCode")}}}"#;
+
+/// Watches every server that is not offline, until `end`.
+pub async fn watch(reconciler: Reconciler, end: CancellationToken) {
+    let mut watchers: HashMap<String, AbortHandle> = HashMap::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    let forever = async {
+        loop {
+            let listed = servers::list(&reconciler.db).await.unwrap_or_default();
+            for server in listed.into_iter().map(|listed| listed.server).filter(|server| server.status != "offline") {
+                if watchers.get(&server.id).is_none_or(AbortHandle::is_finished) {
+                    let (id, watcher) = (server.id.clone(), follow(reconciler.clone(), server.id, end.clone()));
+                    watchers.insert(id, tasks.spawn(watcher));
+                }
+            }
+            tokio::time::sleep(SERVERS_INTERVAL).await;
+        }
+    };
+    tokio::select! {
+        () = forever => {}
+        () = end.cancelled() => {}
+    }
+    // They end their commands on the hosts.
+    tasks.join_all().await;
+}
+
+/// Watches a server until it is gone or offline.
+async fn follow(reconciler: Reconciler, server_id: String, end: CancellationToken) {
+    let mut lost = false;
+    while !end.is_cancelled() {
+        match servers::get(&reconciler.db, &server_id).await {
+            Ok(Some(server)) if server.status != "offline" => {
+                let look = async {
+                    if lost {
+                        reconciler.server(&server, &end).await;
+                    }
+                };
+                let (streamed, ()) = tokio::join!(stream(&reconciler, &server, &end), look);
+                if let Err(error) = streamed {
+                    tracing::debug!(server.name = %server.name, %error, "The events of server {} are lost.", server.name);
+                }
+            }
+            Ok(_) => return,
+            Err(error) => tracing::debug!(%error, "The events wait for the database."),
+        }
+        lost = true;
+        tokio::select! {
+            () = tokio::time::sleep(RETRY_PAUSE) => {}
+            () = end.cancelled() => {}
+        }
+    }
+}
+
+/// Hears the events of a server until they end.
+async fn stream(reconciler: &Reconciler, server: &Server, end: &CancellationToken) -> Result<(), ConnectionError> {
+    let host = reconciler.hosts.get(server)?;
+    let events = Command::new("docker")
+        .args(["events", "--since", OVERLAP, "--filter", "type=container", "--filter", "event=die"])
+        .args(["--filter", &format!("label={POD_LABEL}"), "--format", FORMAT])
+        .sudo(host.docker_needs_sudo().await?)
+        .timeout(STREAM_LIMIT);
+    let (sender, mut heard) = mpsc::channel(EVENTS_IN_FLIGHT);
+    let mut lines = Lines { sender, line: Vec::new() };
+    let listen = async {
+        let outcome = host.connection.exec(&events, None, &mut lines, end).await;
+        drop(lines);
+        outcome
+    };
+    let handle = async {
+        while let Some(died) = heard.recv().await {
+            if let Err(error) = reconciler.died(server, &died).await {
+                tracing::warn!(%error, pod.id = %died.pod, "The death of a container waits for the next look.");
+            }
+        }
+    };
+    let (outcome, ()) = tokio::join!(listen, handle);
+    outcome.map(drop)
+}
+
+impl Reconciler {
+    /// A pod's container died. Where a job of the pod is under way, that is the job's business.
+    async fn died(&self, server: &Server, died: &Died) -> Result<(), sqlx::Error> {
+        if !died.installation.is_empty() && *died.installation != *self.installation {
+            return Ok(());
+        }
+        let pods = believed(&self.db, &server.id, std::slice::from_ref(&died.pod)).await?;
+        let here =
+            |pod: &crate::store::reconcile::Believed| pod.id == died.pod && pod.server_id.as_ref() == Some(&server.id);
+        let Some(pod) = pods.into_iter().find(here) else { return Ok(()) };
+        if pod.status == PodStatus::Running && !pod.busy {
+            let what = format!("its container ended (exit code {})", died.exit_code);
+            let deviation = Deviation { pod, what, remedy: Remedy::Ask(JobKind::Start) };
+            let done = self.mend(&deviation).await?;
+            let Deviation { pod, what, .. } = deviation;
+            tracing::warn!(server.name = %server.name, pod.id = %pod.id, "pod {}: {what}; {done}.", pod.slug);
+        }
+        Ok(())
+    }
+}
+
+/// Cuts the output into events.
+struct Lines {
+    sender: mpsc::Sender<Died>,
+    line: Vec<u8>,
+}
+
+#[async_trait]
+impl Output for Lines {
+    async fn stdout(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            match byte {
+                b'\n' => {
+                    let event = serde_json::from_slice(&std::mem::take(&mut self.line));
+                    if let Ok(died) = event {
+                        drop(self.sender.send(died).await);
+                    }
+                }
+                byte if self.line.len() < MAX_LINE => self.line.push(byte),
+                _ => {}
+            }
+        }
+    }
+
+    async fn stderr(&mut self, bytes: &[u8]) {
+        tracing::debug!("docker events: {}", String::from_utf8_lossy(bytes).trim());
+    }
+}

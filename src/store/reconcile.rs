@@ -1,0 +1,108 @@
+//! What the database believes of the pods of a host, and what a reconciliation writes where the host says otherwise:
+//! each write names the lease that was seen, and changes nothing where an execution has begun since.
+
+use std::time::Duration;
+
+use sqlx::{PgPool, Postgres, Transaction};
+
+use super::{
+    jobs::{JobKind, interval},
+    pods::PodStatus,
+};
+
+/// Who asks for the jobs of a reconciliation, in `pod_jobs.requested_by`.
+pub const REQUESTED_BY: &str = "reconcile";
+
+/// A pod, as the database has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Believed {
+    pub id: String,
+    pub slug: String,
+    pub status: PodStatus,
+    pub server_id: Option<String>,
+    pub proxy_port: Option<i32>,
+    pub container_started_at: Option<String>,
+    pub lease: i64,
+    /// A job of it runs, or is due.
+    pub busy: bool,
+}
+
+/// The live pods of a server, and whatever else of `ids` there is.
+pub async fn believed(db: &PgPool, server_id: &str, ids: &[String]) -> Result<Vec<Believed>, sqlx::Error> {
+    sqlx::query_as!(
+        Believed,
+        r#"SELECT id, slug, status AS "status: PodStatus", server_id, proxy_port, container_started_at, lease,
+                  pod_is_busy(id) AS "busy!"
+           FROM pods WHERE (server_id = $1 AND destroyed_at IS NULL) OR id = ANY ($2)"#,
+        server_id,
+        ids
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Holds what only one may do on a server at a time, as long as the transaction lives. `None` where another holds it.
+pub async fn lock<'a>(db: &'a PgPool, server_id: &str) -> Result<Option<Transaction<'a, Postgres>>, sqlx::Error> {
+    let mut tx = db.begin().await?;
+    let locked = sqlx::query_scalar!(
+        r#"SELECT pg_try_advisory_xact_lock(hashtextextended('pinacle.reconcile.' || $1, 0)) AS "locked!""#,
+        server_id
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(locked.then_some(tx))
+}
+
+/// Asks for a job, unless one is under way or the pod is no longer as it was seen. True where it was asked for.
+pub async fn ask(db: &PgPool, pod_id: &str, seen: PodStatus, lease: i64, kind: JobKind) -> Result<bool, sqlx::Error> {
+    let mut tx = db.begin().await?;
+    sqlx::query!("SELECT lock_pod_line($1)", pod_id).execute(&mut *tx).await?;
+    let asked = sqlx::query!(
+        "INSERT INTO pod_jobs (pod_id, kind, requested_by)
+         SELECT id, $4, $5 FROM pods WHERE id = $1 AND status = $2 AND lease = $3 AND NOT pod_is_busy(id)",
+        pod_id,
+        seen.as_str(),
+        lease,
+        kind.as_str(),
+        REQUESTED_BY
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(asked.rows_affected() > 0)
+}
+
+/// How many jobs a reconciliation has asked for of this pod within `span`.
+pub async fn asked_within(db: &PgPool, pod_id: &str, span: Duration) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "asked!" FROM pod_jobs
+           WHERE pod_id = $1 AND requested_by = $2 AND created_at > now() - $3::interval"#,
+        pod_id,
+        REQUESTED_BY,
+        interval(span)
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Marks the pod as `failed`. False where it is no longer as it was seen.
+pub async fn fail(db: &PgPool, pod_id: &str, seen: PodStatus, lease: i64, reason: &str) -> Result<bool, sqlx::Error> {
+    let failed = sqlx::query!(
+        "UPDATE pods SET status = 'failed', last_error = $4, failed_job_id = NULL
+         WHERE id = $1 AND status = $2 AND lease = $3 AND NOT pod_is_busy(id)",
+        pod_id,
+        seen.as_str(),
+        lease,
+        reason
+    )
+    .execute(db)
+    .await?;
+    Ok(failed.rows_affected() > 0)
+}
+
+/// Raises the pod's lease to one that a host has seen. Where the database was put back to an earlier state, the host
+/// would refuse all that follows.
+pub async fn raise_lease(db: &PgPool, pod_id: &str, lease: i64) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE pods SET lease = $2 WHERE id = $1 AND lease < $2", pod_id, lease).execute(db).await?;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! What no pod accounts for: left alone at first, removed later, and never where something larger must be wrong.
+
+use super::{findings, reconcile};
+use crate::support::{
+    PodHost, TestDb,
+    host::{inventory, sh},
+};
+
+/// The grace period of these tests, in seconds: over at the next look.
+const GRACE: &str = "--reconcile-grace=1";
+
+/// What a pod leaves on the host that no database knows.
+fn leave_behind(pod: &str, label: &str) {
+    sh(&format!(
+        "docker network create --subnet 10.99.7.0/28 --label {label} pinacle-pod-{pod} >/dev/null
+         docker volume create --label {label} pinacle-pod-{pod} >/dev/null
+         docker run -d --runtime runsc --restart unless-stopped --label {label} --network pinacle-pod-{pod} \
+             --name pinacle-pod-{pod} -v pinacle-pod-{pod}:/workspace pinacledev/pinacle-base >/dev/null
+         mkdir -p /var/lib/pinacle-worker/fences && echo '4 1' >/var/lib/pinacle-worker/fences/{pod}"
+    ));
+}
+
+fn state(pod: &str) -> String {
+    sh(&format!("docker container ls -a --filter name=^pinacle-pod-{pod}$ --format '{{{{.State}}}}'"))
+}
+
+/// Makes everything look as if it had been seen first a minute ago.
+async fn age(db: &TestDb) {
+    db.execute("UPDATE server_extras SET first_seen_at = first_seen_at - interval '1 minute'").await;
+}
+
+#[tokio::test]
+async fn a_stray_is_quarantined_and_goes_when_it_is_seen_again() {
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    host.add_to(&db).await;
+    leave_behind("pod_ghost", "pinacle.pod=pod_ghost");
+    let before = inventory();
+    let looked = findings(&db, &["--dry-run", GRACE]);
+    assert_eq!(looked.len(), 4, "{looked:?}");
+    assert_eq!(inventory(), before, "a dry run changes nothing");
+
+    let first = findings(&db, &[]);
+    assert!(first[0].contains("the database knows no pod pod_ghost; stopped it"), "{first:?}");
+    assert_eq!(state("pod_ghost"), "exited");
+    let policy = "docker inspect pinacle-pod-pod_ghost --format '{{.HostConfig.RestartPolicy.Name}}'";
+    assert_eq!(sh(policy), "no", "a reboot of the host does not bring it back");
+    let second = findings(&db, &[]);
+    assert!(second.iter().all(|finding| finding.contains("quarantined")), "{second:?}");
+    assert_eq!(state("pod_ghost"), "exited", "within the grace period it stays");
+
+    age(&db).await;
+    let third = findings(&db, &[GRACE]);
+    assert!(third.len() == 4 && third.iter().all(|finding| finding.contains("removed it")), "{third:?}");
+    host.assert_as_before();
+    assert_eq!(findings(&db, &[]), [""; 0]);
+    assert_eq!(db.text("SELECT count(*) FROM server_extras").await, "0");
+}
+
+/// What is accounted for again is not removed when it is lost again later.
+#[tokio::test]
+async fn a_stray_that_a_pod_accounts_for_by_now_begins_anew() {
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let server = host.add_to(&db).await;
+    sh("docker volume create --label pinacle.pod=pod_back pinacle-pod-pod_back");
+    findings(&db, &[]);
+    age(&db).await;
+    db.execute(&format!(
+        "INSERT INTO pods (id, name, slug, status, server_id) VALUES ('pod_back', 'a', 'a', 'failed', '{server}')"
+    ))
+    .await;
+    assert_eq!(findings(&db, &[GRACE]), [""; 0]);
+    db.execute("DELETE FROM pods").await;
+    let looked = findings(&db, &[GRACE]);
+    assert!(looked.len() == 1 && looked[0].contains("after 1 s"), "{looked:?}");
+    sh("docker volume rm pinacle-pod-pod_back");
+    host.assert_as_before();
+}
+
+#[tokio::test]
+async fn what_is_not_ours_is_never_touched() {
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    host.add_to(&db).await;
+    sh("docker volume create pinacle-pod-pod_unlabelled
+        docker volume create --label pinacle.pod=pod_theirs --label pinacle.installation=theirs pinacle-pod-pod_theirs
+        docker volume create --label pinacle.pod='no pod' strange
+        mkdir -p /var/lib/pinacle-worker/fences; echo '4 1' >/var/lib/pinacle-worker/fences/pod_theirs");
+    for _ in 0..3 {
+        let looked = findings(&db, &[GRACE]);
+        assert!(looked.len() == 1 && looked[0].contains("names no pod that could be ours"), "{looked:?}");
+        age(&db).await;
+    }
+    sh("docker volume rm pinacle-pod-pod_unlabelled pinacle-pod-pod_theirs strange
+        rm /var/lib/pinacle-worker/fences/pod_theirs");
+    host.assert_as_before();
+}
+
+#[tokio::test]
+async fn many_strays_at_once_are_left_to_a_person() {
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    host.add_to(&db).await;
+    for number in 0..6 {
+        sh(&format!("docker volume create --label pinacle.pod=pod_many{number} pinacle-pod-pod_many{number}"));
+    }
+    for _ in 0..2 {
+        let (reports, done) = reconcile(&db, &[GRACE]);
+        let reason = reports[0]["stopped"].as_str().unwrap_or_default();
+        assert!(!done && reason.contains("things of 6 pods") && reason.contains("--max-removals 6"), "{reports:#?}");
+        age(&db).await;
+    }
+    assert_eq!(sh("docker volume ls -q --filter label=pinacle.pod").lines().count(), 6);
+    for _ in 0..2 {
+        findings(&db, &[GRACE, "--max-removals=6"]);
+        age(&db).await;
+    }
+    host.assert_as_before();
+}
+
+/// Docker that is away is not a host with nothing on it.
+#[tokio::test]
+async fn a_listing_that_is_not_whole_changes_nothing() {
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let server = host.add_to(&db).await;
+    let pod = db.pod("unseen", &serde_json::json!({})).await;
+    db.execute(&format!("UPDATE pods SET status = 'running', server_id = '{server}' WHERE id = '{pod}'")).await;
+    db.execute("UPDATE servers SET ssh_host_key = NULL").await;
+    let (reports, done) = reconcile(&db, &[]);
+    assert!(!done && reports[0]["stopped"].as_str().unwrap().contains("no host key is pinned"), "{reports:#?}");
+    assert_eq!(db.pod_status(&pod).await, "running");
+    assert_eq!(db.text("SELECT count(*) FROM pod_jobs").await, "0");
+    host.assert_as_before();
+}

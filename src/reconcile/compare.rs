@@ -1,8 +1,11 @@
 //! Where database and host disagree, and what is to be done about it. Nothing here asks or changes anything.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use super::inventory::{Container, Inventory, Labelled};
+use super::inventory::{Container, FenceFile, Inventory, Labelled};
 use crate::{
     runtime::names::{is_pod_id, object_name},
     store::{jobs::JobKind, pods::PodStatus, reconcile::Believed},
@@ -76,6 +79,8 @@ pub struct Sides<'a> {
     pub before: &'a [Believed],
     pub inventory: &'a Inventory,
     pub after: &'a [Believed],
+    /// How long a fence file that no pod accounts for has to have lain idle.
+    pub grace: Duration,
 }
 
 pub fn compare(sides: &Sides<'_>) -> Differences {
@@ -106,7 +111,7 @@ pub fn compare(sides: &Sides<'_>) -> Differences {
     };
     let mut foreign = HashSet::new();
     for (kind, thing, runs) in things(sides.inventory) {
-        if !thing.installation.is_empty() && thing.installation != sides.installation {
+        if thing.installation.as_deref().is_some_and(|theirs| !theirs.is_empty() && theirs != sides.installation) {
             foreign.insert(thing.pod_id.as_str());
         } else if !is_pod_id(&thing.pod_id) {
             differences.unknown.push(format!("{} {} ({:?})", kind.as_str(), thing.name, thing.pod_id));
@@ -115,7 +120,10 @@ pub fn compare(sides: &Sides<'_>) -> Differences {
             differences.strays.push(Stray { kind, key, name, pod_id, runs, why });
         }
     }
-    for fence in sides.inventory.fences.iter().filter(|fence| !foreign.contains(fence.key.as_str())) {
+    // One that was used a moment ago still fences somebody.
+    let idle =
+        |fence: &&FenceFile| fence.idle_seconds >= sides.grace.as_secs() && !foreign.contains(fence.key.as_str());
+    for fence in sides.inventory.fences.iter().filter(idle) {
         if let Some(why) = why(&fence.key).filter(|_| is_pod_id(&fence.key)) {
             let (key, name, pod_id) = (fence.key.clone(), fence.key.clone(), fence.key.clone());
             differences.strays.push(Stray { kind: Kind::Fence, key, name, pod_id, runs: false, why });
@@ -240,7 +248,8 @@ mod tests {
 
     fn differences(before: &[Believed], lines: &[String], after: &[Believed]) -> Differences {
         let inventory = parse(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-        compare(&Sides { server_id: SERVER, installation: "ours", before, inventory: &inventory, after })
+        let grace = Duration::from_mins(1);
+        compare(&Sides { server_id: SERVER, installation: "ours", before, inventory: &inventory, after, grace })
     }
 
     fn remedy(status: PodStatus, lines: &[String]) -> Option<Remedy> {
@@ -297,7 +306,7 @@ mod tests {
     fn what_no_pod_accounts_for_is_a_stray_unless_it_is_somebody_elses() {
         let lines = |installation: &str| {
             let things = ["network", "volume"].map(|kind| thing(kind, "pod_a", installation));
-            let fence = r#"{"fence":{"key":"pod_a","lease":2,"idle_seconds":1}}"#.to_owned();
+            let fence = r#"{"fence":{"key":"pod_a","lease":2,"idle_seconds":60}}"#.to_owned();
             [&things[..], &[fence]].concat()
         };
         let strays = |after: &[Believed], lines: &[String]| differences(&[], lines, after).strays.len();
@@ -310,6 +319,7 @@ mod tests {
         assert_eq!(strays(&[Believed { busy: true, ..gone }], &lines("ours")), 0);
         let elsewhere = Believed { server_id: Some("server_2".to_owned()), ..pod(PodStatus::Running) };
         assert_eq!(strays(&[elsewhere], &lines("ours")), 3);
+        assert_eq!(strays(&[], &[r#"{"fence":{"key":"pod_a","lease":2,"idle_seconds":59}}"#.to_owned()]), 0);
         let found = differences(&[], &[thing("volume", "../etc", "")], &[]);
         assert_eq!((found.strays.len(), found.unknown.len()), (0, 1));
     }

@@ -20,8 +20,8 @@ pub struct Labelled {
     pub name: String,
     #[serde(rename = "pod")]
     pub pod_id: String,
-    /// Empty where somebody made it by hand.
-    pub installation: String,
+    /// Empty, or none, where somebody made it by hand.
+    pub installation: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -62,7 +62,7 @@ pub struct FenceFile {
     /// The last lease that ran a command.
     pub lease: i64,
     /// How long ago that was.
-    pub idle_seconds: i64,
+    pub idle_seconds: u64,
 }
 
 #[derive(Debug, Deserialize)]

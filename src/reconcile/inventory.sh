@@ -22,7 +22,7 @@ for file in /var/lib/pinacle-worker/fences/* "$HOME"/.pinacle-worker/fences/*; d
     case $name in *[!A-Za-z0-9_.-]*) continue ;; esac
     { read -r lease _ <"$file" && written=$(stat -c %Y "$file"); } 2>/dev/null || continue
     case $lease in '' | *[!0-9]*) lease=0 ;; esac
-    echo "{\"fence\":{\"key\":\"$name\",\"lease\":$lease,\"idle_seconds\":$((now - written))}}"
+    echo "{\"fence\":{\"key\":\"$name\",\"lease\":$lease,\"idle_seconds\":$((now > written ? now - written : 0))}}"
 done
 cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | while read -r _ local _ state _; do
     [ "$state" != 0A ] || echo "{\"port\":$((0x${local##*:}))}"

@@ -122,8 +122,8 @@ impl Reconciler {
         let inventory = Inventory::take(&host, cancel).await?;
         let after = believed(&self.db, &server.id, &inventory.pod_ids()).await?;
         let (server_id, installation) = (&*server.id, &*self.installation);
-        let differences =
-            compare(&Sides { server_id, installation, before: &before, inventory: &inventory, after: &after });
+        let (before, inventory, after, grace) = (&before, &inventory, &after, self.grace);
+        let differences = compare(&Sides { server_id, installation, before, inventory, after, grace });
         for deviation in &differences.deviations {
             let done = self.mend(deviation).await?;
             let pod = &deviation.pod;
@@ -132,7 +132,7 @@ impl Reconciler {
         for thing in &differences.unknown {
             report.add(thing, "it carries our label, and names no pod that could be ours", "left alone");
         }
-        let leases = strays::Leases::new(&inventory, &after);
+        let leases = strays::Leases::new(inventory, after);
         self.clear_away(server, &host, &differences.strays, &leases, report, cancel).await
     }
 }

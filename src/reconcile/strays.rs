@@ -88,8 +88,8 @@ impl Claim<'_> {
 
     /// Keeps a container from doing harm until it is removed, in a way that a person can take back.
     async fn quarantine(&self, stray: &Stray) -> Result<(), String> {
-        self.run(&self.docker(["container", "update", "--restart", "no", &stray.key])).await?;
-        self.run(&self.docker(["container", "stop", &stray.key])).await
+        self.run(&self.docker(["container", "stop", &stray.key])).await?;
+        self.run(&self.docker(["container", "update", "--restart", "no", &stray.key])).await
     }
 
     async fn remove(&self, stray: &Stray) -> Result<(), String> {

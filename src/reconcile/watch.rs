@@ -39,7 +39,7 @@ const MAX_LINE: usize = 16 * 1024;
 #[derive(Debug, Deserialize)]
 struct Died {
     pod: String,
-    installation: String,
+    installation: Option<String>,
     exit_code: String,
 }
 
@@ -125,7 +125,7 @@ async fn stream(reconciler: &Reconciler, server: &Server, end: &CancellationToke
 impl Reconciler {
     /// A pod's container died. Where a job of the pod is under way, that is the job's business.
     async fn died(&self, server: &Server, died: &Died) -> Result<(), sqlx::Error> {
-        if !died.installation.is_empty() && *died.installation != *self.installation {
+        if died.installation.as_deref().is_some_and(|theirs| !theirs.is_empty() && *theirs != *self.installation) {
             return Ok(());
         }
         let pods = believed(&self.db, &server.id, std::slice::from_ref(&died.pod)).await?;

@@ -90,7 +90,15 @@ pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
     let running = ask!(site, "looking at the container", site.runtime.container()).is_some_and(|found| found.running);
     if !running {
-        ask!(site, "starting the container", site.runtime.start());
+        match site.runtime.start().await {
+            // A network that was made anew is another one to Docker, which the container was never in.
+            Err(HostError::Failed { .. }) => {
+                ask!(site, "joining the network", site.runtime.join_network());
+                ask!(site, "starting the container", site.runtime.start());
+            }
+            Err(error) => return Err(explain(site, "starting the container", error).await),
+            Ok(()) => {}
+        }
     }
     let started = ask!(site, "asking for the container's address", site.runtime.started());
     let url = format!("http://pod-{}.{}:{}", pod.pod.slug, site.server.domain, pod.port().await?);

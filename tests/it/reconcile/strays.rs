@@ -6,9 +6,6 @@ use crate::support::{
     host::{inventory, sh},
 };
 
-/// The grace period of these tests, in seconds: over at the next look.
-const GRACE: &str = "--reconcile-grace=1";
-
 /// What a pod leaves on the host that no database knows.
 fn leave_behind(pod: &str, label: &str) {
     sh(&format!(
@@ -16,17 +13,24 @@ fn leave_behind(pod: &str, label: &str) {
          docker volume create --label {label} pinacle-pod-{pod} >/dev/null
          docker run -d --runtime runsc --restart unless-stopped --label {label} --network pinacle-pod-{pod} \
              --name pinacle-pod-{pod} -v pinacle-pod-{pod}:/workspace pinacledev/pinacle-base >/dev/null
-         mkdir -p /var/lib/pinacle-worker/fences && echo '4 1' >/var/lib/pinacle-worker/fences/{pod}"
+         {}",
+        old_fence(pod)
     ));
+}
+
+/// A fence file that was last used long ago.
+fn old_fence(pod: &str) -> String {
+    let file = format!("/var/lib/pinacle-worker/fences/{pod}");
+    format!("mkdir -p /var/lib/pinacle-worker/fences && echo '4 1' >{file} && touch -d '1 hour ago' {file}")
 }
 
 fn state(pod: &str) -> String {
     sh(&format!("docker container ls -a --filter name=^pinacle-pod-{pod}$ --format '{{{{.State}}}}'"))
 }
 
-/// Makes everything look as if it had been seen first a minute ago.
+/// Makes the grace period of what was seen go by.
 async fn age(db: &TestDb) {
-    db.execute("UPDATE server_extras SET first_seen_at = first_seen_at - interval '1 minute'").await;
+    db.execute("UPDATE server_extras SET first_seen_at = first_seen_at - interval '1 hour'").await;
 }
 
 #[tokio::test]
@@ -35,7 +39,7 @@ async fn a_stray_is_quarantined_and_goes_when_it_is_seen_again() {
     host.add_to(&db).await;
     leave_behind("pod_ghost", "pinacle.pod=pod_ghost");
     let before = inventory();
-    let looked = findings(&db, &["--dry-run", GRACE]);
+    let looked = findings(&db, &["--dry-run"]);
     assert_eq!(looked.len(), 4, "{looked:?}");
     assert_eq!(inventory(), before, "a dry run changes nothing");
 
@@ -49,8 +53,8 @@ async fn a_stray_is_quarantined_and_goes_when_it_is_seen_again() {
     assert_eq!(state("pod_ghost"), "exited", "within the grace period it stays");
 
     age(&db).await;
-    let third = findings(&db, &[GRACE]);
-    assert!(third.len() == 4 && third.iter().all(|finding| finding.contains("removed it")), "{third:?}");
+    let third = findings(&db, &[]);
+    assert!(third.len() == 3 && third.iter().all(|finding| finding.contains("removed it")), "{third:?}");
     host.assert_as_before();
     assert_eq!(findings(&db, &[]), [""; 0]);
     assert_eq!(db.text("SELECT count(*) FROM server_extras").await, "0");
@@ -68,10 +72,10 @@ async fn a_stray_that_a_pod_accounts_for_by_now_begins_anew() {
         "INSERT INTO pods (id, name, slug, status, server_id) VALUES ('pod_back', 'a', 'a', 'failed', '{server}')"
     ))
     .await;
-    assert_eq!(findings(&db, &[GRACE]), [""; 0]);
+    assert_eq!(findings(&db, &[]), [""; 0]);
     db.execute("DELETE FROM pods").await;
-    let looked = findings(&db, &[GRACE]);
-    assert!(looked.len() == 1 && looked[0].contains("after 1 s"), "{looked:?}");
+    let looked = findings(&db, &[]);
+    assert!(looked.len() == 1 && looked[0].contains("after 600 s"), "{looked:?}");
     sh("docker volume rm pinacle-pod-pod_back");
     host.assert_as_before();
 }
@@ -82,10 +86,10 @@ async fn what_is_not_ours_is_never_touched() {
     host.add_to(&db).await;
     sh("docker volume create pinacle-pod-pod_unlabelled
         docker volume create --label pinacle.pod=pod_theirs --label pinacle.installation=theirs pinacle-pod-pod_theirs
-        docker volume create --label pinacle.pod='no pod' strange
-        mkdir -p /var/lib/pinacle-worker/fences; echo '4 1' >/var/lib/pinacle-worker/fences/pod_theirs");
+        docker volume create --label pinacle.pod='no pod' strange");
+    sh(&old_fence("pod_theirs"));
     for _ in 0..3 {
-        let looked = findings(&db, &[GRACE]);
+        let looked = findings(&db, &[]);
         assert!(looked.len() == 1 && looked[0].contains("names no pod that could be ours"), "{looked:?}");
         age(&db).await;
     }
@@ -102,14 +106,14 @@ async fn many_strays_at_once_are_left_to_a_person() {
         sh(&format!("docker volume create --label pinacle.pod=pod_many{number} pinacle-pod-pod_many{number}"));
     }
     for _ in 0..2 {
-        let (reports, done) = reconcile(&db, &[GRACE]);
+        let (reports, done) = reconcile(&db, &[]);
         let reason = reports[0]["stopped"].as_str().unwrap_or_default();
         assert!(!done && reason.contains("things of 6 pods") && reason.contains("--max-removals 6"), "{reports:#?}");
         age(&db).await;
     }
     assert_eq!(sh("docker volume ls -q --filter label=pinacle.pod").lines().count(), 6);
     for _ in 0..2 {
-        findings(&db, &[GRACE, "--max-removals=6"]);
+        findings(&db, &["--max-removals=6"]);
         age(&db).await;
     }
     host.assert_as_before();

@@ -7,7 +7,7 @@ scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepar
 pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish docker/service/log/run docker/services/*/run \
 	docker/services/*/finish src/lifecycle/steps/scripts/*.sh src/runtime/scripts/*.sh src/services/scripts/*.sh)
 
-.PHONY: demo test bench image lint lint-scripts prepare prepare-check stack-up stack-down
+.PHONY: demo test chaos bench image lint lint-scripts prepare prepare-check stack-up stack-down
 
 # A pod's life, from the web app's insert to its end.
 demo:
@@ -17,7 +17,11 @@ demo:
 # Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser.
 test:
 	$(stack) test-tools
-	$(stack) run cargo test --locked
+	$(stack) run cargo test --locked --features faults
+
+# What `test` runs a sample of: every boundary, every subset, ten thousand inputs. It takes some hours and prints tables.
+chaos:
+	$(stack) run cargo test --locked --features faults --test it -- --ignored --nocapture --test-threads 1
 
 # A create by the worker beside the same docker commands in a shell script.
 bench:
@@ -29,7 +33,7 @@ image:
 
 lint:
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --all-features -- -D warnings
 
 lint-scripts:
 	shellcheck -x $(scripts)

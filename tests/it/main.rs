@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on shall panic, and say why")]
 
+#[cfg(feature = "faults")]
+mod chaos;
 mod commands;
 mod connection;
 mod crash;

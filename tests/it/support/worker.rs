@@ -86,6 +86,29 @@ impl Worker {
     }
 }
 
+/// What happens to a worker that is built with the feature `faults`.
+#[cfg(feature = "faults")]
+impl Worker {
+    /// Waits until it has died by itself.
+    pub async fn death(mut self) -> std::process::ExitStatus {
+        loop {
+            if let Some(died) = self.child.try_wait().unwrap() {
+                return died;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until it has stopped itself.
+    pub async fn until_frozen(&self) {
+        let stat = format!("/proc/{}/stat", self.pid());
+        eventually("a worker that stops itself", async || {
+            std::fs::read_to_string(&stat).unwrap().contains(") T ").then_some(())
+        })
+        .await;
+    }
+}
+
 impl Drop for Worker {
     fn drop(&mut self) {
         drop(self.child.kill());

@@ -13,6 +13,11 @@ mod hook {
     pub fn host_is_fenced() -> bool {
         true
     }
+
+    #[inline]
+    pub fn notices_lost_leases() -> bool {
+        true
+    }
 }
 
 #[cfg(feature = "faults")]
@@ -95,9 +100,15 @@ mod hook {
     pub fn host_is_fenced() -> bool {
         plan().host_is_fenced
     }
+
+    pub fn notices_lost_leases() -> bool {
+        plan().signal != Some(Signal::STOP)
+    }
 }
 
 /// Effect `effect` is about to happen.
 pub(crate) use hook::boundary;
 /// False where a test has taken the host's half of the fence out, to see that it is missed.
 pub(crate) use hook::host_is_fenced;
+/// False for a worker that is to be frozen: it goes on where it was, and only the fence is in its way.
+pub(crate) use hook::notices_lost_leases;

@@ -8,7 +8,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use crate::store::jobs::Held;
+use crate::{fault, store::jobs::Held};
 
 /// Why an execution has to stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,9 @@ pub struct Stop {
 
 impl Stop {
     pub fn because(&self, reason: StopReason) {
+        if reason == StopReason::LeaseLost && !fault::notices_lost_leases() {
+            return;
+        }
         // The first reason stands.
         drop(self.reason.set(reason));
         self.token.cancel();

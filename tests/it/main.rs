@@ -11,6 +11,7 @@ mod crowd;
 mod exec;
 mod guard;
 mod http;
+mod leftovers;
 mod pods;
 mod queue;
 mod refusals;

@@ -72,7 +72,7 @@ pub async fn container(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
     if let Some(found) = ask!(site, "looking for the container", site.runtime.container()) {
         pods::set_container(pod.db(), &pod.fence, Some(&found.id)).await?;
-        return Ok(Ensured::Already);
+        return rejoin(pod, site, found.running).await;
     }
     let spec = ContainerSpec {
         image: &pod.spec.base_image,
@@ -83,6 +83,20 @@ pub async fn container(pod: &PodAtWork) -> Result<Ensured, StepError> {
     };
     let id = ask!(site, "creating the container", site.runtime.create_container(&spec));
     pods::set_container(pod.db(), &pod.fence, Some(&id)).await?;
+    Ok(Ensured::Done)
+}
+
+/// Brings a container back into the pod's network where that was lost and made anew. It does not run meanwhile: gVisor
+/// takes up its network as it starts.
+async fn rejoin(pod: &PodAtWork, site: &Site, running: bool) -> Result<Ensured, StepError> {
+    if ask!(site, "looking for the container in its network", site.network.has_container()) {
+        return Ok(Ensured::Already);
+    }
+    if running {
+        super::services::stop(pod).await?;
+        ask!(site, "stopping the container", site.runtime.stop());
+    }
+    ask!(site, "connecting the container to its network", site.network.connect_container());
     Ok(Ensured::Done)
 }
 

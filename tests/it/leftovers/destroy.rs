@@ -126,7 +126,7 @@ async fn a_pod_that_could_not_be_destroyed_can_be_once_its_host_is_back() {
     let once = "INSERT INTO pod_jobs (id, pod_id, kind, max_attempts) VALUES ('once', $1, 'destroy', 1)";
     sqlx::query(once).bind(&made.pod).execute(&db.pool).await.unwrap();
     let end = db.end_of("once").await;
-    assert!(end.status == "failed" && end.last_error.contains("cannot be reached"), "{}", end.last_error);
+    assert!(end.status == "failed" && end.last_error.contains("Connection refused"), "{}", end.last_error);
     assert_eq!(db.pod_status(&made.pod).await, "failed");
     let port = sh("printenv PINACLE_DEV_SSH_PORT");
     db.execute(&format!("UPDATE servers SET ssh_port = {port}")).await;

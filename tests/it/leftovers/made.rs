@@ -55,7 +55,8 @@ impl Made {
              WHERE id = '{pod}'"
         ))
         .await;
-        db.execute(&format!("INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('{pod}', 'env', 'A', 'b')"))
+        // A secret that is a part of most ids must be hidden in the log, and change nothing else.
+        db.execute(&format!("INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('{pod}', 'env', 'A', '1')"))
             .await;
         Self { pod, port, container }
     }

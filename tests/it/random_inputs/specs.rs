@@ -1,7 +1,7 @@
 //! Random configs, to the resolver itself: a spec or a sentence, never a panic, and never a secret in the sentence.
 
 use pinacle_worker::spec::{self, Catalog, PodSpec, SpecError};
-use proptest::{prelude::*, sample::select, test_runner::TestCaseError};
+use proptest::{prelude::*, sample::select, strategy::ValueTree, test_runner::TestCaseError};
 use serde_json::{Map, Value, json};
 
 use super::runner;
@@ -77,17 +77,18 @@ fn hostile() -> impl Strategy<Value = String> {
 
 fn number() -> impl Strategy<Value = Value> {
     let huge = vec![json!(1e308), json!(-1e308), json!(5e-324), json!(u64::MAX), json!(i64::MIN), json!(-0.0)];
-    prop_oneof![any::<i64>().prop_map(Value::from), any::<f64>().prop_map(|n| json!(n)), select(huge), Just(json!(3000))]
+    prop_oneof![
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(|n| json!(n)),
+        select(huge),
+        Just(json!(3000))
+    ]
 }
 
 /// Any JSON, now and then nested more deeply than a stack that is used carelessly would bear.
 fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        number(),
-        hostile().prop_map(Value::from)
-    ];
+    let leaf =
+        prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), number(), hostile().prop_map(Value::from)];
     let value = leaf.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
@@ -111,10 +112,15 @@ fn or_worse(right: impl Strategy<Value = Value> + 'static) -> impl Strategy<Valu
 fn object(fields: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
     let fields: Vec<_> = fields
         .into_iter()
-        .map(|(name, value)| (Just(name), prop::option::weighted(0.5, value)).prop_map(|(name, value)| value.map(|v| (name.to_owned(), v))))
+        .map(|(name, value)| {
+            (Just(name), prop::option::weighted(0.5, value))
+                .prop_map(|(name, value)| value.map(|v| (name.to_owned(), v)))
+        })
         .collect();
     let stray = prop::option::weighted(0.05, (key(), any_json()));
-    (fields, stray).prop_map(|(fields, stray)| fields.into_iter().flatten().chain(stray).collect::<Map<_, _>>().into()).boxed()
+    (fields, stray)
+        .prop_map(|(fields, stray)| fields.into_iter().flatten().chain(stray).collect::<Map<_, _>>().into())
+        .boxed()
 }
 
 fn list(value: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Value> {
@@ -146,7 +152,10 @@ pub fn nearly_a_config() -> impl Strategy<Value = Value> {
         ("baseImage", text(&["debian:12", "pinacledev/pinacle-base"])),
         ("services", list(text(&["redis", "postgres", "code-server"]))),
         ("environment", environment.boxed()),
-        ("ports", list(object(vec![("name", name()), ("internal", internal.boxed()), ("protocol", text(&["tcp", "udp"]))]))),
+        (
+            "ports",
+            list(object(vec![("name", name()), ("internal", internal.boxed()), ("protocol", text(&["tcp", "udp"]))])),
+        ),
         ("hooks", object(vec![("preStart", list(command())), ("postStart", list(command()))])),
         ("repository", object(vec![("url", url.boxed()), ("branch", text(&["main", "feature/x"]))])),
         ("install", prop_oneof![command(), list(command())].boxed()),

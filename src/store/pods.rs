@@ -93,7 +93,8 @@ pub async fn get(db: impl PgExecutor<'_>, id: &str) -> Result<Option<Pod>, sqlx:
     sqlx::query_as!(
         Pod,
         r#"SELECT id, name, slug, config AS "config: Json<Box<JsonRawValue>>", server_id, status AS "status: PodStatus",
-                  container_id, internal_ip, public_url, proxy_port, last_error, last_started_at, last_stopped_at, destroyed_at, created_at, updated_at
+                  container_id, internal_ip, public_url, proxy_port, last_error, last_started_at, last_stopped_at,
+                  destroyed_at, created_at, updated_at
            FROM pods WHERE id = $1"#,
         id
     )
@@ -115,7 +116,8 @@ pub async fn list(db: &PgPool, with_destroyed: bool) -> Result<Vec<Pod>, sqlx::E
     sqlx::query_as!(
         Pod,
         r#"SELECT id, name, slug, config AS "config: Json<Box<JsonRawValue>>", server_id, status AS "status: PodStatus",
-                  container_id, internal_ip, public_url, proxy_port, last_error, last_started_at, last_stopped_at, destroyed_at, created_at, updated_at
+                  container_id, internal_ip, public_url, proxy_port, last_error, last_started_at, last_stopped_at,
+                  destroyed_at, created_at, updated_at
            FROM pods WHERE $1 OR destroyed_at IS NULL ORDER BY created_at"#,
         with_destroyed
     )

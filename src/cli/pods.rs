@@ -143,7 +143,9 @@ async fn list(settings: &Settings, all: bool) -> anyhow::Result<ExitCode> {
     let mut pods = pods::list(&db, all).await?;
     if settings.json {
         for pod in &mut pods {
-            show::hide_secrets(&mut pod.config, std::iter::empty());
+            if let Ok(config) = &mut pod.config.0 {
+                show::hide_secrets(config, std::iter::empty());
+            }
         }
         output::json(&pods)?;
         return Ok(ExitCode::SUCCESS);

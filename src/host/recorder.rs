@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Command, ConnectionError, Host, Outcome,
-    capture::Capture,
+    capture::{Capture, LIMIT},
     connection::Output,
     guard::FencedBy,
     redact::{RedactStream, Redactor},
@@ -54,12 +54,14 @@ impl LeaseClock {
     }
 }
 
-/// A command that ran, and its output as it was recorded.
-#[derive(Debug)]
+/// A command that ran.
 pub struct Finished {
     pub outcome: Outcome,
+    /// The beginning of its standard output as it was printed, up to what is kept of one stream. It is for decisions: a
+    /// secret that happens to be a part of an id or of a state must not change what they mean. It is never stored.
     pub stdout: String,
-    pub stderr: String,
+    /// The last of what it said, as it was recorded, for an error.
+    said: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -77,16 +79,6 @@ pub enum HostError {
 
 fn quoted(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(": {said}") }
-}
-
-impl Finished {
-    /// The last of what the command said, for an error.
-    fn said(&self) -> String {
-        let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
-        let said = said.trim();
-        let start = said.ceil_char_boundary(said.len().saturating_sub(QUOTED_BYTES));
-        said[start..].to_owned()
-    }
 }
 
 /// The commands of one execution, on one host.
@@ -112,7 +104,7 @@ impl Recorder {
             return Ok(finished);
         }
         let shown = command.shown_in_container().unwrap_or_else(|| command.shown());
-        Err(HostError::Failed { command: self.redactor.text(&shown), outcome: finished.outcome, said: finished.said() })
+        Err(HostError::Failed { command: self.redactor.text(&shown), outcome: finished.outcome, said: finished.said })
     }
 
     /// Runs a command whose exit code is an answer.
@@ -153,10 +145,7 @@ impl Recorder {
         match result? {
             Outcome::Ended => Err(HostError::Cancelled),
             Outcome::Lost => Err(ConnectionError::Lost.into()),
-            outcome => {
-                let (stdout, stderr) = streams.texts();
-                Ok(Finished { outcome, stdout, stderr })
-            }
+            outcome => Ok(Finished { outcome, stdout: streams.answer(), said: streams.said() }),
         }
     }
 
@@ -202,9 +191,12 @@ impl Recorder {
 struct Streams(Mutex<[Stream; 2]>);
 
 struct Stream {
-    /// `None` where the output is for the caller alone, and at the end.
+    /// The beginning of the stream as it came, where the caller decides by it.
+    answer: Option<Vec<u8>>,
+    /// `None` at the end.
     redact: Option<RedactStream>,
     capture: Capture,
+    /// Whether the row shows it.
     recorded: bool,
     /// Bytes that the row holds.
     stored: usize,
@@ -214,9 +206,11 @@ struct Stream {
 
 impl Stream {
     fn push(&mut self, bytes: &[u8]) {
-        match &mut self.redact {
-            Some(redact) => self.capture.push(&redact.push(bytes)),
-            None => self.capture.push(bytes),
+        if let Some(answer) = &mut self.answer {
+            answer.extend_from_slice(&bytes[..bytes.len().min(LIMIT - answer.len())]);
+        }
+        if let Some(redact) = &mut self.redact {
+            self.capture.push(&redact.push(bytes));
         }
     }
 
@@ -244,14 +238,15 @@ impl Stream {
 
 impl Streams {
     fn new(redactor: &Redactor, confidential: bool) -> Self {
-        let stream = |recorded: bool| Stream {
-            redact: recorded.then(|| redactor.stream()),
+        let stream = |recorded: bool, answers: bool| Stream {
+            answer: answers.then(Vec::new),
+            redact: Some(redactor.stream()),
             capture: Capture::new(),
             recorded,
             stored: 0,
             unknown: false,
         };
-        Self(Mutex::new([stream(!confidential), stream(true)]))
+        Self(Mutex::new([stream(!confidential, true), stream(true, false)]))
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut [Stream; 2]) -> T) -> T {
@@ -266,8 +261,15 @@ impl Streams {
         self.with(|[_, stderr]| stderr.capture.push(format!("\n[{note}]\n").as_bytes()));
     }
 
-    fn texts(&self) -> (String, String) {
-        self.with(|[stdout, stderr]| (stdout.capture.text(), stderr.capture.text()))
+    fn answer(&self) -> String {
+        self.with(|[stdout, _]| String::from_utf8_lossy(&stdout.answer.take().unwrap_or_default()).into_owned())
+    }
+
+    fn said(&self) -> String {
+        self.with(|[stdout, stderr]| {
+            let said = |stream: &Stream| stream.capture.tail(QUOTED_BYTES).trim().to_owned();
+            Some(said(stderr)).filter(|said| !said.is_empty()).unwrap_or_else(|| said(stdout))
+        })
     }
 
     fn pause(&self) -> Duration {

@@ -33,7 +33,8 @@ impl NetworkManager {
 
     async fn networks(&self) -> Result<Vec<String>, HostError> {
         let filter = label_filter(&self.pod_id);
-        let listed = self.recorder.run(&self.docker(["network", "ls", "--quiet", "--filter", &filter])).await?;
+        let list = self.docker(["network", "ls", "--quiet", "--no-trunc", "--filter", &filter]);
+        let listed = self.recorder.run(&list).await?;
         Ok(listed.stdout.split_whitespace().map(str::to_owned).collect())
     }
 
@@ -52,6 +53,35 @@ impl NetworkManager {
             .arg(object_name(&self.pod_id))
             .label("🌐 Creating the network");
         self.recorder.run(&create).await.map(drop)
+    }
+
+    /// Whether the pod's container is in the pod's network. One that was removed and made anew has the old name and
+    /// another id, and what was in the old one is in neither.
+    pub async fn has_container(&self) -> Result<bool, HostError> {
+        for network in self.networks().await? {
+            if self.lists_container(&network).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Puts the pod's container, which must not run, into the pod's network. Docker starts none that still names a
+    /// network that is gone, so it forgets that one first.
+    pub async fn connect_container(&self) -> Result<(), HostError> {
+        let name = object_name(&self.pod_id);
+        if self.lists_container(&name).await? {
+            self.recorder.run(&self.docker(["network", "disconnect", "--force", &name, &name])).await?;
+        }
+        let connect = self.docker(["network", "connect", &name, &name]).label("🌐 Connecting the container");
+        self.recorder.run(&connect).await.map(drop)
+    }
+
+    /// Whether the pod's container names this network, by its name or its id.
+    async fn lists_container(&self, network: &str) -> Result<bool, HostError> {
+        let (pod, network) = (label_filter(&self.pod_id), format!("network={network}"));
+        let list = ["container", "ls", "--all", "--quiet", "--filter", &pod, "--filter", &network];
+        Ok(!self.recorder.run(&self.docker(list)).await?.stdout.trim().is_empty())
     }
 
     /// Removes every network of the pod. True where there was one.

@@ -119,7 +119,7 @@ async fn prepare(tools: &Tools, claimed: &Claimed) -> Result<Pod, Refusal> {
     let pod = pods::get(&tools.db, &claimed.pod_id).await.map_err(StepError::from)?;
     let pod = pod.ok_or_else(|| Refusal::Unfit(format!("there is no pod {} any more", claimed.pod_id)))?;
     fits(claimed.kind, pod.status, pod.proxy_port.is_some()).map_err(Refusal::Unfit)?;
-    if let Some(key) = claimed.payload.as_object().and_then(|payload| payload.keys().next()) {
+    if let Some(key) = &claimed.payload_key {
         return Err(Refusal::Unfit(format!("payload.{key}: a {} job takes no payload; remove the key", claimed.kind)));
     }
     Ok(pod)
@@ -129,7 +129,8 @@ async fn prepare(tools: &Tools, claimed: &Claimed) -> Result<Pod, Refusal> {
 /// defaults stand in for one that can't be used.
 fn resolve(pod: &Pod, catalog: &Catalog) -> Result<(PodSpec, Option<SpecError>), StepError> {
     let empty = || spec::resolve(&Value::Object(serde_json::Map::new()), catalog);
-    match spec::resolve(&pod.config, catalog) {
+    let given = pod.config.0.as_ref().map_err(|reason| SpecError::unreadable(reason));
+    match given.and_then(|config| spec::resolve(config, catalog)) {
         Ok(spec) => Ok((spec, None)),
         Err(error) => Ok((empty().map_err(|error| StepError::fail(error.to_string()))?, Some(error))),
     }

@@ -195,12 +195,6 @@ impl ContainerRuntime {
         self.recorder.run(&start.label("🚀 Starting the container")).await.map(drop)
     }
 
-    /// Puts the container into the network of its name as that is now.
-    pub async fn join_network(&self) -> Result<(), HostError> {
-        self.recorder.look(&self.docker(["network", "disconnect", "--force", &self.name, &self.name])).await?;
-        self.recorder.run(&self.docker(["network", "connect", &self.name, &self.name])).await.map(drop)
-    }
-
     /// When the container was started, and its address in the pod's own network.
     pub async fn started(&self) -> Result<Started, HostError> {
         let format =

@@ -28,6 +28,11 @@ impl SpecError {
         Self { origin: "pods.config".to_owned(), path: path.into(), message: message.into() }
     }
 
+    /// A config that is no JSON to us, and why.
+    pub fn unreadable(reason: &str) -> Self {
+        Self::new("", format!("it cannot be read ({reason}); write it with less nesting and smaller numbers"))
+    }
+
     /// The same, of another file than the pod's config.
     pub(super) fn in_file(self, origin: impl Into<String>) -> Self {
         Self { origin: origin.into(), ..self }

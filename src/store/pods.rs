@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::{PgExecutor, PgPool};
+use sqlx::{
+    PgExecutor, PgPool,
+    types::{Json, JsonRawValue},
+};
 
 use super::{Fence, StoreError};
 
@@ -48,12 +51,29 @@ impl std::fmt::Display for PodStatus {
     }
 }
 
+/// `pods.config`, or why it can't be read: PostgreSQL takes deeper nesting and larger numbers than a JSON reader does,
+/// and a pod with such a config must still be listed and destroyed. To programs it is `null` then.
+#[derive(Debug, Clone)]
+pub struct Config(pub Result<Value, String>);
+
+impl From<Json<Box<JsonRawValue>>> for Config {
+    fn from(Json(text): Json<Box<JsonRawValue>>) -> Self {
+        Self(serde_json::from_str(text.get()).map_err(|error| error.to_string()))
+    }
+}
+
+impl Serialize for Config {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_ref().ok().serialize(serializer)
+    }
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub struct Pod {
     pub id: String,
     pub name: String,
     pub slug: String,
-    pub config: Value,
+    pub config: Config,
     pub server_id: Option<String>,
     pub status: PodStatus,
     pub container_id: Option<String>,
@@ -72,8 +92,9 @@ pub struct Pod {
 pub async fn get(db: impl PgExecutor<'_>, id: &str) -> Result<Option<Pod>, sqlx::Error> {
     sqlx::query_as!(
         Pod,
-        r#"SELECT id, name, slug, config, server_id, status AS "status: PodStatus", container_id, internal_ip, public_url,
-                  proxy_port, last_error, last_started_at, last_stopped_at, destroyed_at, created_at, updated_at
+        r#"SELECT id, name, slug, config AS "config: Json<Box<JsonRawValue>>", server_id, status AS "status: PodStatus",
+                  container_id, internal_ip, public_url, proxy_port, last_error, last_started_at, last_stopped_at,
+                  destroyed_at, created_at, updated_at
            FROM pods WHERE id = $1"#,
         id
     )
@@ -94,8 +115,9 @@ pub async fn find(db: &PgPool, pod: &str) -> Result<Option<String>, sqlx::Error>
 pub async fn list(db: &PgPool, with_destroyed: bool) -> Result<Vec<Pod>, sqlx::Error> {
     sqlx::query_as!(
         Pod,
-        r#"SELECT id, name, slug, config, server_id, status AS "status: PodStatus", container_id, internal_ip, public_url,
-                  proxy_port, last_error, last_started_at, last_stopped_at, destroyed_at, created_at, updated_at
+        r#"SELECT id, name, slug, config AS "config: Json<Box<JsonRawValue>>", server_id, status AS "status: PodStatus",
+                  container_id, internal_ip, public_url, proxy_port, last_error, last_started_at, last_stopped_at,
+                  destroyed_at, created_at, updated_at
            FROM pods WHERE $1 OR destroyed_at IS NULL ORDER BY created_at"#,
         with_destroyed
     )

@@ -11,7 +11,7 @@ use crate::{
     cli::{jobs::JobWithSteps, open, output},
     host::redact::Redactor,
     settings::Settings,
-    spec,
+    spec::{self, SpecError},
     store::{
         jobs,
         pods::{self, Pod},
@@ -42,7 +42,9 @@ pub async fn run(settings: &Settings, pod: &str) -> anyhow::Result<ExitCode> {
     };
     let known = secrets::of_pod(db, &pod_id).await?;
     let known = known.into_iter().map(|secret| secret.value.expose_secret().to_owned());
-    hide_secrets(&mut pod.config, known);
+    if let Ok(config) = &mut pod.config.0 {
+        hide_secrets(config, known);
+    }
     let mut shown = Shown { pod, server, jobs: Vec::new() };
     for job in jobs::list(db, Some(&pod_id), LAST_JOBS).await? {
         shown.jobs.push(JobWithSteps::load(db, job).await?);
@@ -95,7 +97,11 @@ impl Shown {
             ("Last stopped", pod.last_stopped_at.map(output::time)),
             ("Destroyed", pod.destroyed_at.map(output::time)),
         ]))?;
-        output::line(format!("\nConfig\n{}", serde_json::to_string_pretty(&pod.config)?))?;
+        let config = match &pod.config.0 {
+            Ok(config) => serde_json::to_string_pretty(config)?,
+            Err(reason) => SpecError::unreadable(reason).to_string(),
+        };
+        output::line(format!("\nConfig\n{config}"))?;
         for job in &self.jobs {
             output::line("")?;
             job.print()?;

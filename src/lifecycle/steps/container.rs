@@ -72,7 +72,7 @@ pub async fn container(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
     if let Some(found) = ask!(site, "looking for the container", site.runtime.container()) {
         pods::set_container(pod.db(), &pod.fence, Some(&found.id)).await?;
-        return Ok(Ensured::Already);
+        return rejoin(pod, site, found.running).await;
     }
     let spec = ContainerSpec {
         image: &pod.spec.base_image,
@@ -86,19 +86,25 @@ pub async fn container(pod: &PodAtWork) -> Result<Ensured, StepError> {
     Ok(Ensured::Done)
 }
 
+/// Brings a container back into the pod's network where that was lost and made anew. It does not run meanwhile: gVisor
+/// takes up its network as it starts.
+async fn rejoin(pod: &PodAtWork, site: &Site, running: bool) -> Result<Ensured, StepError> {
+    if ask!(site, "looking for the container in its network", site.network.has_container()) {
+        return Ok(Ensured::Already);
+    }
+    if running {
+        super::services::stop(pod).await?;
+        ask!(site, "stopping the container", site.runtime.stop());
+    }
+    ask!(site, "connecting the container to its network", site.network.connect_container());
+    Ok(Ensured::Done)
+}
+
 pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
     let running = ask!(site, "looking at the container", site.runtime.container()).is_some_and(|found| found.running);
     if !running {
-        match site.runtime.start().await {
-            // A network that was made anew is another one to Docker, which the container was never in.
-            Err(HostError::Failed { .. }) => {
-                ask!(site, "joining the network", site.runtime.join_network());
-                ask!(site, "starting the container", site.runtime.start());
-            }
-            Err(error) => return Err(explain(site, "starting the container", error).await),
-            Ok(()) => {}
-        }
+        ask!(site, "starting the container", site.runtime.start());
     }
     let started = ask!(site, "asking for the container's address", site.runtime.started());
     let url = format!("http://pod-{}.{}:{}", pod.pod.slug, site.server.domain, pod.port().await?);

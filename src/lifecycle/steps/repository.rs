@@ -59,7 +59,8 @@ pub async fn project(pod: &PodAtWork) -> Result<PodSpec, StepError> {
             "the repository's pinacle.yaml is larger than {PROJECT_FILE_LIMIT} bytes; shorten it"
         )));
     }
-    let spec = spec::resolve_project(&pod.pod.config, &text, &pod.tools.catalog)
+    let config = pod.pod.config.0.as_ref().map_err(|reason| StepError::fail(reason.as_str()))?;
+    let spec = spec::resolve_project(config, &text, &pod.tools.catalog)
         .and_then(|spec| spec.check_environment(|name| pod.has_secret(name)).map(|()| spec))
         .map_err(|error| StepError::fail(format!("the repository's {error}")))?;
     pod.redactor.learn(spec.secrets());

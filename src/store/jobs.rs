@@ -6,9 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::{PgPool, Postgres, Transaction, postgres::types::PgInterval};
+use sqlx::{PgPool, Postgres, Transaction};
 
-use super::{Fence, StoreError, doorbells, logs, pods::PodStatus};
+use super::{Fence, StoreError, doorbells, interval, logs, pods::PodStatus};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, clap::ValueEnum)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
@@ -113,10 +113,6 @@ impl Claimed {
     pub fn fence(&self) -> Fence {
         Fence { pod_id: self.pod_id.clone(), job_id: self.job_id.clone(), lease: self.lease }
     }
-}
-
-fn interval(duration: Duration) -> PgInterval {
-    PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
 }
 
 /// Claims the pod's next job, if one is due, and answers the doorbell, in one transaction.

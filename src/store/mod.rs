@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     PgPool,
     migrate::{MigrateError, Migrator},
-    postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult},
+    postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, types::PgInterval},
 };
 
 /// Our own migrations; apalis keeps its own beside them, in its schema.
@@ -54,6 +54,11 @@ impl Fence {
     fn lost(&self) -> StoreError {
         StoreError::Fenced { pod_id: self.pod_id.clone(), lease: self.lease }
     }
+}
+
+/// For moments that are reckoned by the database's clock, the only one that all workers share.
+fn interval(duration: Duration) -> PgInterval {
+    PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
 }
 
 /// Opens a pool that leaves each of `concurrency` jobs a connection. The first query connects.

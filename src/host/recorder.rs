@@ -69,6 +69,9 @@ pub enum HostError {
     /// The command ran, and not well.
     #[error("`{command}` {outcome}{}", quoted(.said))]
     Failed { command: String, outcome: Outcome, said: String },
+    /// Whether the command ran in its container is unknown.
+    #[error("`{command}` {}{}", Outcome::CutOff, quoted(.said))]
+    CutOff { command: String, said: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the job was told to stop")]
@@ -111,8 +114,12 @@ impl Recorder {
         if finished.outcome.success() {
             return Ok(finished);
         }
-        let shown = command.shown_in_container().unwrap_or_else(|| command.shown());
-        Err(HostError::Failed { command: self.redactor.text(&shown), outcome: finished.outcome, said: finished.said() })
+        Err(HostError::Failed { command: self.shown(command), outcome: finished.outcome, said: finished.said() })
+    }
+
+    /// A command, for an error.
+    fn shown(&self, command: &Command) -> String {
+        self.redactor.text(&command.shown_in_container().unwrap_or_else(|| command.shown()))
     }
 
     /// Runs a command whose exit code is an answer.
@@ -133,6 +140,10 @@ impl Recorder {
         let duration_ms = i32::try_from(began.elapsed().as_millis()).unwrap_or(i32::MAX);
 
         streams.finish();
+        let cut_off = matches!(result, Ok(Outcome::CutOff)).then(|| HostError::CutOff {
+            command: self.shown(command),
+            said: streams.finished(Outcome::CutOff).said(),
+        });
         let (exit_code, note) = match &result {
             Ok(outcome @ (Outcome::Exited(_) | Outcome::Signalled(_))) => (outcome.exit_code(), None),
             Ok(outcome) => (outcome.exit_code(), Some(format!("the command {outcome}"))),
@@ -153,10 +164,7 @@ impl Recorder {
         match result? {
             Outcome::Ended => Err(HostError::Cancelled),
             Outcome::Lost => Err(ConnectionError::Lost.into()),
-            outcome => {
-                let (stdout, stderr) = streams.texts();
-                Ok(Finished { outcome, stdout, stderr })
-            }
+            outcome => cut_off.map_or_else(|| Ok(streams.finished(outcome)), Err),
         }
     }
 
@@ -266,8 +274,8 @@ impl Streams {
         self.with(|[_, stderr]| stderr.capture.push(format!("\n[{note}]\n").as_bytes()));
     }
 
-    fn texts(&self) -> (String, String) {
-        self.with(|[stdout, stderr]| (stdout.capture.text(), stderr.capture.text()))
+    fn finished(&self, outcome: Outcome) -> Finished {
+        self.with(|[stdout, stderr]| Finished { outcome, stdout: stdout.capture.text(), stderr: stderr.capture.text() })
     }
 
     fn pause(&self) -> Duration {

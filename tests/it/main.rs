@@ -9,6 +9,7 @@ mod connection;
 mod crash;
 mod crowd;
 mod exec;
+mod faults;
 mod guard;
 mod http;
 mod pods;

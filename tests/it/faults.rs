@@ -33,7 +33,7 @@ async fn hanging_create(db: &TestDb, slug: &str) -> (String, String) {
 async fn runs(db: &TestDb, pod: &str, install: &str) -> Vec<String> {
     let install = install.replace('\'', "''");
     db.texts(&format!(
-        "SELECT concat_ws(' ', exit_code, trim(E' \\n' FROM stderr)) FROM pod_logs
+        "SELECT trim(E' \\n' FROM concat_ws(' ', exit_code, stderr)) FROM pod_logs
          WHERE pod_id = '{pod}' AND container_command = '{install}' ORDER BY timestamp"
     ))
     .await
@@ -48,7 +48,8 @@ async fn assert_cut_and_run_again(db: &TestDb, pod: &str, note: &str) {
     let inside = |script: &str| sh(&format!("docker exec pinacle-pod-{pod} sh -c '{script}'"));
     assert_eq!(inside("cat /workspace/runs"), "begun\nbegun\nended");
     // gVisor's processes are seen from inside only.
-    assert_eq!(inside("cat /proc/[0-9]*/cmdline | tr \"\\0\" \" \" | grep -c \"sleep 600 \" || true"), "0");
+    let sleeps = r#"for one in /proc/[0-9]*; do tr "\0" " " <$one/cmdline; echo; done | grep -cx "sleep 600 " || true"#;
+    assert_eq!(inside(sleeps), "0");
     assert_eq!(sh(&format!("pgrep -fc '[d]ocker exec -i pinacle-pod-{pod}' || true")), "0");
 }
 

@@ -1,6 +1,6 @@
 //! Docker's daemon is killed in the middle of a create.
 
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use super::{assert_cut_and_run_again, assert_made_whole, hanging_create, until_retrying};
 use crate::support::{PodHost, TestDb, Worker, env, eventually, host::sh};
@@ -28,14 +28,23 @@ struct Revival;
 
 impl Drop for Revival {
     fn drop(&mut self) {
-        revive();
+        if std::thread::panicking() {
+            drop(try_to_revive());
+        } else {
+            revive();
+        }
     }
 }
 
 /// The stack starts what has died again, for the time of a command, and the tests run in one of those already.
-fn revive() {
+fn try_to_revive() -> Output {
     let stack = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/dev/stack");
-    assert!(Command::new(stack).args(["run", "docker", "version"]).output().unwrap().status.success());
+    Command::new(stack).args(["run", "docker", "version"]).stdin(Stdio::null()).output().unwrap()
+}
+
+fn revive() {
+    let output = try_to_revive();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test]

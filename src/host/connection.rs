@@ -35,6 +35,8 @@ pub enum Outcome {
     Ended,
     /// The connection died first: whether the command ran is unknown, and only a look at the host tells.
     Lost,
+    /// The same for a command in a container, where Docker or the container died first.
+    CutOff,
 }
 
 impl Outcome {
@@ -43,14 +45,14 @@ impl Outcome {
     }
 
     /// The exit code as a shell would give it: 128 and the signal's number, 124 for a time limit (as `timeout` does),
-    /// 255 for a lost connection (as `ssh` does).
+    /// 255 for a lost connection (as `ssh` does), and for a lost container.
     pub fn exit_code(self) -> i32 {
         match self {
             Self::Exited(code) => code,
             Self::Signalled(signal) => SIGNAL_BASE + signal,
             Self::TimedOut => 124,
             Self::Ended => SIGNAL_BASE + 15,
-            Self::Lost => 255,
+            Self::Lost | Self::CutOff => 255,
         }
     }
 }
@@ -68,6 +70,7 @@ impl std::fmt::Display for Outcome {
             Self::TimedOut => write!(f, "did not end within its time limit"),
             Self::Ended => write!(f, "was ended before it was done"),
             Self::Lost => write!(f, "was cut off: the connection to the host was lost"),
+            Self::CutOff => write!(f, "was cut off: Docker or the container went away, or was not there"),
         }
     }
 }
@@ -203,6 +206,7 @@ pub trait ServerConnection: Send + Sync {
             Some(Verdict::Exited(code)) => Ok(Outcome::Exited(code)),
             Some(Verdict::TimedOut(_)) => Ok(Outcome::TimedOut),
             Some(Verdict::Ended(_)) => Ok(Outcome::Ended),
+            Some(Verdict::CutOff) => Ok(if cancelled { Outcome::Ended } else { Outcome::CutOff }),
             Some(Verdict::Fenced) => Err(ConnectionError::Fenced),
             Some(Verdict::Expired) => Err(ConnectionError::Expired),
             Some(Verdict::Busy) => Err(ConnectionError::Busy),

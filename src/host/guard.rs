@@ -39,6 +39,9 @@ const OUTER_MARGIN: Duration = Duration::from_secs(15);
 const MAX_SENT_BYTES: usize = 1536 * 1024;
 /// A guard that waits for longer is not used: by then the host's clock and ours may have drifted apart.
 const MAX_WAIT: Duration = Duration::from_hours(1);
+/// What `docker exec` itself exits with where that is an answer: there is no shell in the container, or the container was
+/// killed with all that ran in it, as one is that needs more memory than it has.
+const CONTAINER_EXIT_CODES: [i32; 3] = [126, 127, 137];
 /// How long the end of stdin may take on its way, on a connection that may be dead.
 const HANG_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -91,6 +94,8 @@ pub enum Verdict {
     Busy,
     /// The fence file could not be written or locked.
     Unfenced,
+    /// `docker exec` ended and the guard inside the container did not say how its command did.
+    CutOff,
 }
 
 impl Guard {
@@ -326,11 +331,15 @@ impl StreamReader {
     }
 
     /// What the guard said, once it has spoken. In a container the inner guard knows better how the command ended: the
-    /// outer one sees `docker exec`, which is well as long as the inner guard is. Where the inner one said nothing,
-    /// `docker exec` itself failed, and its exit code stands; or it was ended before the inner one had its order.
+    /// outer one sees `docker exec`, which is well as long as the inner guard is. Where the inner one said nothing, it was
+    /// ended before it had its order; or `docker exec` itself failed, and but for a few exit codes that are Docker's fault,
+    /// or the container's, not the command's.
     pub(super) fn verdict(&self) -> Option<Verdict> {
         match (self.outer?, self.inner) {
             (Verdict::Exited(_) | Verdict::Ended(_), Some(inner)) => Some(inner),
+            (Verdict::Exited(code), None) if self.inner_nonce.is_some() && !CONTAINER_EXIT_CODES.contains(&code) => {
+                Some(Verdict::CutOff)
+            }
             (outer, _) => Some(outer),
         }
     }

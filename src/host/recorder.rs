@@ -71,6 +71,9 @@ pub enum HostError {
     /// The command ran, and not well.
     #[error("`{command}` {outcome}{}", quoted(.said))]
     Failed { command: String, outcome: Outcome, said: String },
+    /// Whether the command ran in its container is unknown.
+    #[error("`{command}` {}{}", Outcome::CutOff, quoted(.said))]
+    CutOff { command: String, said: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the job was told to stop")]
@@ -103,8 +106,12 @@ impl Recorder {
         if finished.outcome.success() {
             return Ok(finished);
         }
-        let shown = command.shown_in_container().unwrap_or_else(|| command.shown());
-        Err(HostError::Failed { command: self.redactor.text(&shown), outcome: finished.outcome, said: finished.said })
+        Err(HostError::Failed { command: self.shown(command), outcome: finished.outcome, said: finished.said })
+    }
+
+    /// A command, for an error.
+    fn shown(&self, command: &Command) -> String {
+        self.redactor.text(&command.shown_in_container().unwrap_or_else(|| command.shown()))
     }
 
     /// Runs a command whose exit code is an answer.
@@ -125,6 +132,7 @@ impl Recorder {
         let duration_ms = i32::try_from(began.elapsed().as_millis()).unwrap_or(i32::MAX);
 
         streams.finish();
+        let said = streams.said();
         let (exit_code, note) = match &result {
             Ok(outcome @ (Outcome::Exited(_) | Outcome::Signalled(_))) => (outcome.exit_code(), None),
             Ok(outcome) => (outcome.exit_code(), Some(format!("the command {outcome}"))),
@@ -145,7 +153,8 @@ impl Recorder {
         match result? {
             Outcome::Ended => Err(HostError::Cancelled),
             Outcome::Lost => Err(ConnectionError::Lost.into()),
-            outcome => Ok(Finished { outcome, stdout: streams.answer(), said: streams.said() }),
+            Outcome::CutOff => Err(HostError::CutOff { command: self.shown(command), said }),
+            outcome => Ok(Finished { outcome, stdout: streams.answer(), said }),
         }
     }
 

@@ -1,8 +1,8 @@
-//! The log cleanup: rows of `pod_logs` that are too old go, in batches, so that no lock is held for long.
+//! The log cleanup: rows of `pod_logs` that are too old go, in batches, so that no lock is held for long. How old a row
+//! is, the database says, which also stamped it: a worker whose clock is wrong must not delete what is fresh.
 
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
 use sqlx::PgPool;
 
 use crate::store::{doorbells, logs, schedule};
@@ -24,17 +24,17 @@ impl Cleanup {
     /// # Errors
     /// The database did not answer; what is deleted by then stays deleted.
     pub async fn run(&self, db: &PgPool) -> Result<u64, sqlx::Error> {
-        let before = Utc::now() - TimeDelta::days(self.retention_days.into());
+        let age = Duration::from_hours(24 * u64::from(self.retention_days));
         let mut deleted = 0;
         loop {
-            let batch = logs::delete_before(db, before, BATCH_ROWS).await?;
+            let batch = logs::delete_older(db, age, BATCH_ROWS).await?;
             deleted += batch;
             if batch == 0 {
                 break;
             }
             tokio::time::sleep(PAUSE_BETWEEN_BATCHES).await;
         }
-        schedule::forget_ticks(db, before).await?;
+        schedule::forget_ticks(db, age).await?;
         doorbells::forget_dead_workers(db).await?;
         Ok(deleted)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
-use super::jobs::interval;
+use super::interval;
 
 /// One of them: what it is, Docker's id or its name, and the pod that its label names.
 #[derive(Debug, Clone, Copy)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::{PgPool, Postgres, Transaction, postgres::types::PgInterval};
+use sqlx::{PgPool, Postgres, Transaction};
 
-use super::{Fence, StoreError, doorbells, logs, pods::PodStatus};
+use super::{Fence, StoreError, doorbells, interval, logs, pods::PodStatus};
 use crate::fault;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, clap::ValueEnum)]
@@ -114,10 +114,6 @@ impl Claimed {
     pub fn fence(&self) -> Fence {
         Fence { pod_id: self.pod_id.clone(), job_id: self.job_id.clone(), lease: self.lease }
     }
-}
-
-pub(super) fn interval(duration: Duration) -> PgInterval {
-    PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
 }
 
 /// Claims the pod's next job, if one is due, and answers the doorbell, in one transaction.

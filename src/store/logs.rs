@@ -1,10 +1,12 @@
 //! The record of every command, which the web app shows as a terminal.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgPool, Postgres, Transaction};
 
-use super::{Fence, StoreError};
+use super::{Fence, StoreError, interval};
 use crate::fault;
 
 /// What has to be done to a stored text so that it is current.
@@ -154,12 +156,13 @@ pub async fn page(
     .await
 }
 
-/// Deletes up to `batch` rows from before `before`. Rows that another cleanup holds are left to it.
-pub async fn delete_before(db: &PgPool, before: DateTime<Utc>, batch: i64) -> Result<u64, sqlx::Error> {
+/// Deletes up to `batch` rows that are older than `age`. Rows that another cleanup holds are left to it.
+pub async fn delete_older(db: &PgPool, age: Duration, batch: i64) -> Result<u64, sqlx::Error> {
     let deleted = sqlx::query!(
         "DELETE FROM pod_logs WHERE id IN (
-             SELECT id FROM pod_logs WHERE created_at < $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
-        before,
+             SELECT id FROM pod_logs WHERE created_at < now() - $1::interval ORDER BY created_at LIMIT $2
+             FOR UPDATE SKIP LOCKED)",
+        interval(age),
         batch
     )
     .execute(db)

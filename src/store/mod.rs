@@ -21,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     PgExecutor, PgPool, Postgres,
     migrate::{MigrateError, Migrator},
-    postgres::{PgArguments, PgConnectOptions, PgPoolOptions},
+    postgres::{PgArguments, PgConnectOptions, PgPoolOptions, types::PgInterval},
     query::Query,
 };
 
@@ -69,6 +69,11 @@ impl Fence {
     fn lost(&self, what: &'static str) -> StoreError {
         StoreError::Fenced { pod_id: self.pod_id.clone(), lease: self.lease, what }
     }
+}
+
+/// For moments that are reckoned by the database's clock, the only one that all workers share.
+fn interval(duration: Duration) -> PgInterval {
+    PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
 }
 
 /// Opens a pool that leaves each of `concurrency` jobs a connection. The first query connects.

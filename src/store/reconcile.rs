@@ -5,10 +5,7 @@ use std::time::Duration;
 
 use sqlx::{PgPool, Postgres, Transaction};
 
-use super::{
-    jobs::{JobKind, interval},
-    pods::PodStatus,
-};
+use super::{interval, jobs::JobKind, pods::PodStatus};
 
 /// Who asks for the jobs of a reconciliation, in `pod_jobs.requested_by`.
 pub const REQUESTED_BY: &str = "reconcile";

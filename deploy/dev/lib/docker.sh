@@ -30,7 +30,8 @@ ensure_dockerd() {
 
 start_dockerd() {
   local runsc other
-  if other=$(pgrep -x dockerd); then
+  # One that was killed may be a zombie for a moment.
+  if other=$(pgrep --runstates D,R,S,T -x dockerd); then
     fail "another Docker runs here (pid $other), and two would undo each other's firewall rules. Set DOCKER_HOST to its socket, or stop it."
   fi
   mkdir -p "$docker_state"
@@ -53,10 +54,12 @@ start_dockerd() {
     fail "dockerd ended, or did not answer within 60 seconds; see $(tail_of "$state/log/dockerd.log")"
 }
 
-# dockerd's own child, which outlives a dockerd that was killed, and keeps the next from starting.
+# dockerd's own child, which outlives a dockerd that was killed, and keeps the next from starting. So does the file
+# with its pid, while that is a zombie's.
 end_containerd() {
-  local pid
-  if pid=$(pid_in "$docker_state/run/containerd/containerd.pid" "$docker_state"); then end "$pid" containerd; fi
+  local file=$docker_state/run/containerd/containerd.pid pid
+  if pid=$(pid_in "$file" "$docker_state"); then end "$pid" containerd; fi
+  rm -f "$file"
 }
 
 answers_or_ended() { docker version || gone "$1"; }

@@ -8,8 +8,8 @@ readonly needed=(
   docker:docker-cli dockerd:docker.io mmdebstrap:mmdebstrap sshd:openssh-server ssh-keygen:openssh-client
   psql:postgresql-client umount:mount
 )
-# What the tests need besides: a browser to open the editor in, and a git server.
-readonly needed_by_tests=(chromium:chromium chromedriver:chromium-driver git:git)
+# What the tests need besides: a browser to open the editor in, a git server, and a clock that can be set.
+readonly needed_by_tests=(chromium:chromium chromedriver:chromium-driver git:git faketime:faketime)
 # These packages switch their services on for the next boot. The stack wants the programs only.
 declare -rA services=(
   [docker.io]="docker.service docker.socket containerd.service"
@@ -40,6 +40,8 @@ install_packages() {
 install_test_tools() {
   local missing
   mapfile -t missing < <(missing_of "${needed_by_tests[@]}")
+  # Also where the stack uses a database of somebody else's: some tests break one, and that is of their own.
+  if ! postgres_bin >/dev/null; then missing+=(postgresql); fi
   if ((${#missing[@]})); then apt_install "${missing[@]}"; fi
 }
 

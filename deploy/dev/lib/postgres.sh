@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A private PostgreSQL, new at each start. Sourced.
+# A private PostgreSQL, new at each start; one that runs is left as it is. Sourced.
 
 postgres_bin() {
   local newest
@@ -20,6 +20,16 @@ postgres_up() {
     return 0
   fi
 
+  if ! postgres_is_up; then start_postgres; fi
+  local port password
+  port=$(sed -n 's/^port = //p' "$state/postgres/data/postgresql.conf")
+  password=$(<"$state/postgres/password")
+  # Twice, so that a later `up` in a shell that has these settings knows the URL for its own.
+  printf 'export DATABASE_URL=%q\n' "postgres://pinacle:$password@127.0.0.1:$port/pinacle"
+  printf 'export PINACLE_DEV_DATABASE_URL=$DATABASE_URL\n'
+}
+
+start_postgres() {
   local bin port password
   bin=$(postgres_bin) || fail "there is no PostgreSQL under /usr/lib/postgresql. Install the package postgresql, or set DATABASE_URL."
   rm -rf "$state/postgres"
@@ -42,9 +52,6 @@ END
   as_postgres "$bin/pg_ctl" start --wait --timeout 60 -D "$state/postgres/data" -l "$state/postgres/log" >/dev/null ||
     fail "PostgreSQL did not start within 60 seconds; see $(tail_of "$state/postgres/log")"
   PGPASSWORD=$password "$bin/createdb" -h 127.0.0.1 -p "$port" -U pinacle pinacle
-  # Twice, so that a later `up` in a shell that has these settings knows the URL for its own.
-  printf 'export DATABASE_URL=%q\n' "postgres://pinacle:$password@127.0.0.1:$port/pinacle"
-  printf 'export PINACLE_DEV_DATABASE_URL=$DATABASE_URL\n'
 }
 
 postgres_down() {

@@ -43,12 +43,14 @@ pub(super) async fn run_theirs(pod: &PodAtWork, what: &str, command: Command) ->
 
 pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let wait = script(PROXY, []).infrastructure().label("🔀 Waiting for the pod's proxy").timeout(PROXY_TIMEOUT);
+    let silent = |why: String| {
+        format!("the pod's nginx does not answer ({why}). Is {} made from the pod base image?", pod.spec.base_image)
+    };
     match pod.site().await?.runtime.exec(wait).await {
         Ok(_) => Ok(Ensured::Done),
-        Err(HostError::Failed { outcome, said, .. }) => Err(StepError::fail(format!(
-            "the pod's nginx does not answer ({outcome}: {said}). Is {} made from the pod base image?",
-            pod.spec.base_image
-        ))),
+        Err(HostError::Failed { outcome, said, .. }) => Err(StepError::fail(silent(format!("{outcome}: {said}")))),
+        // A container that does not stay up looks like this, too.
+        Err(error @ HostError::CutOff { .. }) => Err(StepError::retry(silent(error.to_string()))),
         Err(other) => Err(other.into()),
     }
 }

@@ -1,12 +1,9 @@
 //! The steps that bring services into the pod, start them, and wait until all that should answer does.
 
-use super::{
-    Ensured,
-    inside::{processes_health, run},
-};
+use super::{Ensured, inside::processes_health};
 use crate::{
     host::HostError,
-    lifecycle::{Decision, PodAtWork, StepError},
+    lifecycle::{PodAtWork, StepError},
     runtime::shell::script,
     services::{ServiceProvisioner, ServiceTemplate, stop_all},
 };
@@ -72,15 +69,16 @@ async fn unhealthy(services: &ServiceProvisioner<'_>, service: &ServiceTemplate,
 
 /// Takes services and processes down in order before the container stops. What can't be is ended with the container.
 pub async fn stop(pod: &PodAtWork) -> Result<(), StepError> {
+    let runtime = &pod.site().await?.runtime;
     let held = async {
-        run(pod, script(HOLD_PROCESSES, []).infrastructure()).await?;
-        stop_all(&pod.site().await?.runtime).await.map_err(StepError::from)
+        runtime.exec(script(HOLD_PROCESSES, []).infrastructure()).await?;
+        stop_all(runtime).await
     };
     match held.await {
-        Err(error) if error.decision == Decision::Fail => {
+        Err(error @ (HostError::Failed { .. } | HostError::CutOff { .. })) => {
             tracing::warn!(pod.id = %pod.fence.pod_id, %error, "The services of a pod did not stop by themselves.");
             Ok(())
         }
-        ended => ended,
+        ended => Ok(ended?),
     }
 }

@@ -91,3 +91,38 @@ async fn answered_doorbells_leave_nothing_behind() {
     }
     db.until("SELECT count(*) = 0 FROM apalis.jobs").await;
 }
+
+#[tokio::test]
+async fn a_doorbell_that_is_delivered_twice_runs_the_job_once() {
+    let db = TestDb::new().await;
+    let _workers = (Worker::start(&db).await, Worker::start(&db).await);
+    let mut jobs = Vec::new();
+    for slug in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        let pod = pod(&db, slug).await;
+        let mut tx = db.pool.begin().await.unwrap();
+        let job: String = sqlx::query_scalar("INSERT INTO pod_jobs (pod_id, kind) VALUES ($1, 'destroy') RETURNING id")
+            .bind(&pod)
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap();
+        let twice = sqlx::query(
+            "INSERT INTO apalis.jobs (id, job_type, job, priority)
+             SELECT apalis.generate_ulid(), job_type, job, priority FROM apalis.jobs
+             WHERE convert_from(job, 'UTF8') = to_jsonb($1::text)::text",
+        );
+        assert_eq!(twice.bind(&pod).execute(&mut *tx).await.unwrap().rows_affected(), 1);
+        tx.commit().await.unwrap();
+        jobs.push(job);
+    }
+    for job in jobs {
+        let end = db.end_of(&job).await;
+        assert_eq!((end.status.as_str(), end.attempt), ("succeeded", 1), "{}", end.last_error);
+    }
+    db.until("SELECT count(*) = 0 FROM apalis.jobs").await;
+    // The lease grows with each claim.
+    assert_eq!(db.texts("SELECT DISTINCT lease FROM pods").await, ["1"]);
+    assert_eq!(
+        db.text("SELECT max(runs) FROM (SELECT count(*) AS runs FROM pod_job_steps GROUP BY job_id, name) s").await,
+        "1"
+    );
+}

@@ -16,14 +16,16 @@ use sqlx::{
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::{HANG, env};
+use super::{HANG, Postgres, env};
 
 /// The migrated database that the others are copied from; one a schema, shared by all test processes.
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 
 pub struct TestDb {
     pub pool: PgPool,
-    name: String,
+    /// `None` for one that goes with its server.
+    name: Option<String>,
+    url: String,
 }
 
 /// How a job ended.
@@ -38,8 +40,8 @@ async fn admin() -> PgConnection {
     PgConnection::connect(&env("DATABASE_URL")).await.expect("PostgreSQL of the development stack")
 }
 
-/// The URL of another database on the same server.
-pub fn url_of(database: &str) -> String {
+/// The URL of another database on the development stack's server.
+fn url_of(database: &str) -> String {
     let url = env("DATABASE_URL");
     let (server, query) = url.split_once('?').map_or((url.as_str(), ""), |(server, query)| (server, query));
     let (server, _) = server.rsplit_once('/').expect("DATABASE_URL names a database");
@@ -115,12 +117,23 @@ impl TestDb {
     async fn create(template: Option<&str>) -> Self {
         let name = format!("pinacle_test_{}", Uuid::new_v4().simple());
         create_database(&name, template).await;
-        let options = PgConnectOptions::from_str(&url_of(&name)).unwrap();
-        Self { pool: PgPoolOptions::new().max_connections(5).connect_lazy_with(options), name }
+        Self::at(url_of(&name), Some(name))
+    }
+
+    /// The database of a server that is the test's own, with the current schema.
+    pub async fn on(postgres: &Postgres) -> Self {
+        let db = Self::at(postgres.url(), None);
+        store::migrate(&db.pool).await.unwrap();
+        db
+    }
+
+    fn at(url: String, name: Option<String>) -> Self {
+        let options = PgConnectOptions::from_str(&url).unwrap();
+        Self { pool: PgPoolOptions::new().max_connections(5).connect_lazy_with(options), name, url }
     }
 
     pub fn url(&self) -> String {
-        url_of(&self.name)
+        self.url.clone()
     }
 
     /// Runs a statement.
@@ -248,7 +261,7 @@ impl TestDb {
 
 impl Drop for TestDb {
     fn drop(&mut self) {
-        let name = self.name.clone();
+        let Some(name) = self.name.clone() else { return };
         // A database can only be dropped from outside it, and drop() can't wait in the test's own runtime.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -2,11 +2,13 @@
 
 pub mod database;
 pub mod host;
+pub mod postgres;
 pub mod web;
 pub mod worker;
 
 pub use database::TestDb;
 pub use host::PodHost;
+pub use postgres::Postgres;
 pub use worker::Worker;
 
 use std::{net::TcpListener, time::Duration};

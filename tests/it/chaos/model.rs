@@ -3,14 +3,11 @@
 
 use std::time::Duration;
 
-use proptest::{
-    prelude::*,
-    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
-};
+use proptest::prelude::*;
 use sqlx::Row;
 
 use super::lane::{Lane, config};
-use crate::support::{PodHost, Worker, host::sh, worker::cli};
+use crate::support::{PodHost, Worker, host::sh, random::runner, worker::cli};
 
 const PODS: usize = 3;
 const KINDS: [&str; 5] = ["create", "start", "stop", "restart", "destroy"];
@@ -176,21 +173,11 @@ async fn compare(lane: &Lane, pod: &str) -> Result<(), String> {
 
 /// Tells this many stories. One that goes wrong is told again, shorter and shorter.
 fn tell_stories(count: u32) {
-    let seed = std::env::var("PINACLE_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand_seed);
-    eprintln!("the seed of these stories: PINACLE_TEST_SEED={seed}");
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let settings = Config { cases: count, max_shrink_iters: 20, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(settings, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let told = runner.run(&prop::collection::vec(event(), 4..16), |story| {
+    let told = runner(count).run(&prop::collection::vec(event(), 4..16), |story| {
         runtime.block_on(tell(&story)).map_err(TestCaseError::fail)
     });
-    assert!(told.is_ok(), "PINACLE_TEST_SEED={seed}: {}", told.unwrap_err());
-}
-
-fn rand_seed() -> u64 {
-    u64::from_le_bytes(uuid::Uuid::new_v4().as_bytes()[..8].try_into().unwrap())
+    assert!(told.is_ok(), "{}", told.unwrap_err());
 }
 
 #[test]

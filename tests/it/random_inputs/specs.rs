@@ -6,7 +6,7 @@ use pinacle_worker::spec::{self, Catalog, PodSpec, SpecError};
 use proptest::{prelude::*, sample::select, strategy::ValueTree, test_runner::TestCaseError};
 use serde_json::{Map, Value, json};
 
-use super::runner;
+use crate::support::random::runner;
 
 const CASES: u32 = 10_000;
 const FILES: u32 = 1000;

@@ -3,6 +3,7 @@
 pub mod database;
 pub mod host;
 pub mod postgres;
+pub mod random;
 pub mod web;
 pub mod worker;
 

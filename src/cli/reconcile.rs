@@ -29,13 +29,11 @@ pub struct Reconcile {
 /// Exits with 1 where a server could not be looked at, or not all was done there.
 pub async fn run(settings: &Settings, command: &Reconcile) -> anyhow::Result<ExitCode> {
     let db = super::open(settings).await?;
+    let (installation, hosts) = (installation::id(&db).await?.into(), HostDirectory::new(settings.private_key()?));
     let reconciler = Reconciler {
-        installation: installation::id(&db).await?.into(),
-        hosts: Arc::new(HostDirectory::new(settings.private_key()?)),
-        db,
-        grace: settings.reconcile_grace,
         max_removals: command.max_removals,
         dry_run: command.dry_run,
+        ..Reconciler::new(db, Arc::new(hosts), installation, settings.reconcile_grace)
     };
     // What is under way on a server ends, and is cleared away.
     let cancel = CancellationToken::new();

@@ -3,6 +3,7 @@
 use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
 use futures::FutureExt;
+use sqlx::PgPool;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -12,7 +13,7 @@ use crate::{
     http,
     lifecycle::Tools,
     queue::{self, PoolSettings},
-    reconcile::{self, MAX_REMOVALS, Reconciler},
+    reconcile::{self, Reconciler},
     schedule::{self, Task, cleanup::Cleanup},
     settings::{LogFormat, Settings},
     store,
@@ -47,15 +48,9 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         installation: store::installation::id(&db).await?.into(),
         lease: queue::lease_clock(),
     };
-    let reconciler = Reconciler {
-        db: db.clone(),
-        hosts: Arc::clone(&tools.hosts),
-        installation: Arc::clone(&tools.installation),
-        grace: settings.reconcile_grace,
-        max_removals: MAX_REMOVALS,
-        dry_run: false,
-    };
-    let schedule = schedule::run(db.clone(), tasks(settings, &reconciler), drain.clone());
+    let (hosts, installation) = (Arc::clone(&tools.hosts), Arc::clone(&tools.installation));
+    let reconciler = Reconciler::new(db.clone(), hosts, installation, settings.reconcile_grace);
+    let schedule = schedule::run(db.clone(), tasks(settings, &db, &reconciler), drain.clone());
     let pool = PoolSettings {
         concurrency: settings.concurrency,
         job_timeout: settings.job_timeout,
@@ -70,8 +65,8 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
 }
 
 /// The schedule.
-fn tasks(settings: &Settings, reconciler: &Reconciler) -> Vec<Task> {
-    let (db, reconciler) = (reconciler.db.clone(), reconciler.clone());
+fn tasks(settings: &Settings, db: &PgPool, reconciler: &Reconciler) -> Vec<Task> {
+    let (db, reconciler) = (db.clone(), reconciler.clone());
     let cleanup = Cleanup { retention_days: settings.log_retention_days };
     vec![
         Task {

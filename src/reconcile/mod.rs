@@ -13,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 use futures::future::join_all;
 use serde::Serialize;
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -29,15 +30,19 @@ pub use watch::watch;
 /// Of how many pods things are removed from a host at once, unless somebody says otherwise.
 pub const MAX_REMOVALS: usize = 5;
 
+/// Servers that are looked at side by side: each look holds a connection to the database meanwhile.
+const AT_ONCE: usize = 2;
+
 /// What one needs to reconcile hosts with the database.
 #[derive(Clone)]
 pub struct Reconciler {
-    pub db: PgPool,
-    pub hosts: Arc<HostDirectory>,
+    db: PgPool,
+    hosts: Arc<HostDirectory>,
     /// Which things on a host are ours, where several installations share it.
-    pub installation: Arc<str>,
+    installation: Arc<str>,
     /// How long something that no pod accounts for is left alone after it was first seen.
-    pub grace: Duration,
+    grace: Duration,
+    turns: Arc<Semaphore>,
     /// Of how many pods things are removed from a host at once; where there are more, something else is wrong.
     pub max_removals: usize,
     /// Say what would be done, and change nothing.
@@ -85,6 +90,11 @@ impl From<ConnectionError> for Stopped {
 }
 
 impl Reconciler {
+    pub fn new(db: PgPool, hosts: Arc<HostDirectory>, installation: Arc<str>, grace: Duration) -> Self {
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        Self { db, hosts, installation, grace, turns, max_removals: MAX_REMOVALS, dry_run: false }
+    }
+
     /// Looks at every server that is not offline.
     ///
     /// # Errors
@@ -103,6 +113,7 @@ impl Reconciler {
     }
 
     pub async fn server(&self, server: &Server, cancel: &CancellationToken) -> Report {
+        let _turn = self.turns.acquire().await;
         let mut report = Report { server: server.name.clone(), findings: Vec::new(), stopped: None };
         if let Err(error) = self.look(server, &mut report, cancel).await {
             tracing::warn!(server.name = %server.name, %error, "The reconciliation of server {} stopped.", server.name);

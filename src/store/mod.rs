@@ -32,8 +32,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// How long a query waits for a connection of the pool, or for the database to come back.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// What the worker itself needs beside its jobs: heartbeat, sweep, listeners, schedule, health checks.
-const OWN_CONNECTIONS: u32 = 8;
+/// What the worker itself needs beside its jobs: heartbeat, sweep, listeners, schedule, reconciliation, health checks.
+const OWN_CONNECTIONS: u32 = 12;
 
 /// Who writes: an execution of a job, under the lease it was given when it claimed the pod.
 #[derive(Debug, Clone)]

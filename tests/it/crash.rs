@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::{
-    PodHost, TestDb, Worker,
+    PodHost, TestDb, Worker, eventually,
     host::{inventory, sh},
 };
 
@@ -120,6 +120,26 @@ async fn a_cancelled_create_is_undone_and_can_be_requeued() {
     db.execute(&format!("UPDATE pods SET config = '{{}}' WHERE id = '{pod}'")).await;
     let requeued = db.text(&format!("SELECT requeue_pod('{pod}')")).await;
     assert_eq!(db.end_of(&requeued).await.status, "succeeded");
+    db.done(&pod, "destroy").await;
+    host.assert_as_before();
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_worker_at_once() {
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    host.add_to(&db).await;
+    let worker = Worker::start(&db).await;
+    let pod = db.pod("at-once", &json!({ "install": ["sleep 8; echo long"] })).await;
+    let job = create_up_to(&db, &pod, "install").await;
+    worker.signal("-TERM");
+    eventually("a worker that drains", async || worker.log().contains("Told to stop:").then_some(())).await;
+    worker.signal("-TERM");
+    assert_eq!(worker.stopped().await, Some(1));
+    let left = db.text(&format!("SELECT concat(status, attempt) FROM pod_jobs WHERE id = '{job}'")).await;
+    assert_eq!(left, "running1", "nothing was handed back");
+    let _next = Worker::start(&db).await;
+    let end = db.end_of(&job).await;
+    assert_eq!((end.status.as_str(), end.attempt), ("succeeded", 2), "{}", end.last_error);
     db.done(&pod, "destroy").await;
     host.assert_as_before();
 }

@@ -10,6 +10,7 @@ mod commands;
 mod connection;
 mod crash;
 mod crowd;
+mod ended;
 mod exec;
 mod faults;
 mod guard;

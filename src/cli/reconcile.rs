@@ -30,11 +30,9 @@ pub struct Reconcile {
 pub async fn run(settings: &Settings, command: &Reconcile) -> anyhow::Result<ExitCode> {
     let db = super::open(settings).await?;
     let (installation, hosts) = (installation::id(&db).await?.into(), HostDirectory::new(settings.private_key()?));
-    let reconciler = Reconciler {
-        max_removals: command.max_removals,
-        dry_run: command.dry_run,
-        ..Reconciler::new(db, Arc::new(hosts), installation, settings.reconcile_grace)
-    };
+    let mut reconciler = Reconciler::new(db, Arc::new(hosts), installation, settings.reconcile_grace);
+    reconciler.max_removals = command.max_removals;
+    reconciler.dry_run = command.dry_run;
     // What is under way on a server ends, and is cleared away.
     let cancel = CancellationToken::new();
     let on_interrupt = cancel.clone();

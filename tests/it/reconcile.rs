@@ -23,7 +23,7 @@ fn findings(db: &TestDb, args: &[&str]) -> Vec<String> {
     let (reports, done) = reconcile(db, args);
     assert!(done, "{reports:#?}");
     let findings = reports[0]["findings"].as_array().unwrap().clone();
-    let sentence = |finding: &Value| format!("{}: {}; {}", finding["subject"], finding["what"], finding["done"]);
+    let sentence = |finding: &Value| ["subject", "what", "done"].map(|key| finding[key].as_str().unwrap()).join("; ");
     findings.iter().map(sentence).filter(|finding| !finding.contains("host-test-")).collect()
 }
 

@@ -18,7 +18,7 @@ use crate::{
     store::{
         jobs::JobKind,
         pods::PodStatus,
-        reconcile::believed,
+        reconcile::{Believed, believed},
         servers::{self, Server},
     },
 };
@@ -31,6 +31,8 @@ const STREAM_LIMIT: Duration = Duration::from_hours(1);
 const OVERLAP: &str = "10s";
 /// Between two tries to reach a host that is away.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
+/// How long the ends of the streams may take when the worker stops.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// Events that wait for the database.
 const EVENTS_IN_FLIGHT: usize = 256;
 /// No event is longer, in bytes.
@@ -65,8 +67,8 @@ pub async fn watch(reconciler: Reconciler, end: CancellationToken) {
         () = forever => {}
         () = end.cancelled() => {}
     }
-    // They end their commands on the hosts.
-    tasks.join_all().await;
+    // They end their commands on the hosts; one that is silent is not waited for.
+    drop(tokio::time::timeout(FAREWELL, tasks.join_all()).await);
 }
 
 /// Watches a server until it is gone or offline.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use pinacle_worker::runtime::names::bridge_name;
+use pinacle_worker::{network::parse_listening_ports, runtime::names::bridge_name};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -80,6 +80,14 @@ impl Lane {
         };
         let extra = found.iter().filter(|line| !wanted.contains(line)).cloned().collect();
         let mut missing: Vec<String> = wanted.iter().filter(|line| !found.contains(line)).cloned().collect();
+        let listening = parse_listening_ports(&sh("cat /proc/net/tcp"));
+        let port = self.db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await;
+        if port
+            .parse()
+            .is_ok_and(|port| listening.contains(&port) != wanted.contains(&format!("container {name} running")))
+        {
+            missing.push(format!("a listener on port {port} just while the pod runs"));
+        }
         let open = "SELECT count(*) FROM pod_logs WHERE exit_code IS NULL OR duration IS NULL";
         if self.db.text(open).await != "0" {
             missing.push("the end of a row of pod_logs".to_owned());

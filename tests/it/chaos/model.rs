@@ -52,6 +52,13 @@ struct Job {
     error: String,
 }
 
+/// What became of a destroy that stands behind a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Destroy {
+    Ran,
+    Cancelled,
+}
+
 /// What the contract says of a pod, in the fewest words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Model {
@@ -59,10 +66,14 @@ struct Model {
     /// It has a place on a host.
     placed: bool,
     ran: bool,
+    /// Somebody harmed it on its host: a job may fail for that, and say so.
+    harmed: bool,
 }
 
 impl Model {
-    const NEW: Self = Self { status: "pending", placed: false, ran: false };
+    fn new(harmed: bool) -> Self {
+        Self { status: "pending", placed: false, ran: false, harmed }
+    }
 
     fn fits(self, kind: &str) -> bool {
         match kind {
@@ -73,17 +84,21 @@ impl Model {
     }
 
     /// The pod after a job, or what the contract does not allow.
-    fn after(self, job: &Job, destroy_follows: bool) -> Result<Self, String> {
+    fn after(self, job: &Job, destroy: Option<Destroy>) -> Result<Self, String> {
         let kind = job.kind.as_str();
         match job.status.as_str() {
             "cancelled" if !job.started => Ok(self),
             "failed" if !self.fits(kind) && job.error.starts_with("cannot") => Ok(self),
-            "cancelled" if destroy_follows => Ok(Self { placed: true, ..self }),
+            // The destroy has the rest to do.
+            "cancelled" if destroy == Some(Destroy::Ran) => Ok(Self { placed: true, ..self }),
+            // It was to do the rest, and was cancelled before it could.
+            "cancelled" if destroy == Some(Destroy::Cancelled) => Ok(Self { status: "failed", placed: true, ..self }),
             "cancelled" => Ok(Self { status: "failed", placed: self.ran, ..self }),
+            "failed" if self.harmed && !job.error.is_empty() => Ok(Self { status: "failed", placed: self.ran, ..self }),
             "succeeded" if self.fits(kind) => Ok(match kind {
                 "stop" => Self { status: "stopped", ..self },
-                "destroy" => Self { status: "terminated", placed: false, ran: false },
-                _ => Self { status: "running", placed: true, ran: true },
+                "destroy" => Self { status: "terminated", placed: false, ran: false, ..self },
+                _ => Self { status: "running", placed: true, ran: true, ..self },
             }),
             _ => Err(format!("{job:?} on a pod that is {self:?}")),
         }
@@ -131,8 +146,9 @@ async fn tell(story: &[(Event, Duration)]) -> Result<(), String> {
     while String::from_utf8_lossy(&cli(db, &["reconcile"]).stdout).contains("asked for") {
         db.until(UNFINISHED).await;
     }
-    for pod in &pods {
-        compare(&lane, pod).await?;
+    for (number, pod) in pods.iter().enumerate() {
+        let harmed = story.iter().any(|(event, _)| matches!(event, Event::Break(harmed, _) if *harmed == number));
+        compare(&lane, pod, harmed).await?;
     }
     for pod in &pods {
         db.done(pod, "destroy").await;
@@ -142,7 +158,7 @@ async fn tell(story: &[(Event, Duration)]) -> Result<(), String> {
     Ok(())
 }
 
-async fn compare(lane: &Lane, pod: &str) -> Result<(), String> {
+async fn compare(lane: &Lane, pod: &str, harmed: bool) -> Result<(), String> {
     let rows = sqlx::query(
         "SELECT kind, status, started_at IS NOT NULL, coalesce(last_error, '') FROM pod_jobs WHERE pod_id = $1 ORDER BY position",
     )
@@ -154,10 +170,12 @@ async fn compare(lane: &Lane, pod: &str) -> Result<(), String> {
         .iter()
         .map(|row| Job { kind: row.get(0), status: row.get(1), started: row.get(2), error: row.get(3) })
         .collect();
-    let mut model = Model::NEW;
+    let mut model = Model::new(harmed);
     for (number, job) in jobs.iter().enumerate() {
-        let destroy_follows = jobs[number + 1..].iter().any(|later| later.kind == "destroy" && later.started);
-        model = model.after(job, destroy_follows).map_err(|error| format!("{error}; jobs: {jobs:#?}"))?;
+        let destroys = jobs[number + 1..].iter().filter(|later| later.kind == "destroy");
+        let fate = |destroy: &Job| if destroy.started { Destroy::Ran } else { Destroy::Cancelled };
+        let destroy = destroys.map(fate).next();
+        model = model.after(job, destroy).map_err(|error| format!("{error}; jobs: {jobs:#?}"))?;
     }
     let status = lane.db.pod_status(pod).await;
     if status != model.status {

@@ -131,8 +131,7 @@ impl Reconciler {
             return Ok(());
         }
         let pods = believed(&self.db, &server.id, std::slice::from_ref(&died.pod)).await?;
-        let here =
-            |pod: &crate::store::reconcile::Believed| pod.id == died.pod && pod.server_id.as_ref() == Some(&server.id);
+        let here = |pod: &Believed| pod.id == died.pod && pod.server_id.as_ref() == Some(&server.id);
         let Some(pod) = pods.into_iter().find(here) else { return Ok(()) };
         if pod.status == PodStatus::Running && !pod.busy {
             let what = format!("its container ended (exit code {})", died.exit_code);

@@ -2,9 +2,10 @@
 
 use std::process::{Command, Output, Stdio};
 
+use serde_json::json;
+
 use super::{assert_cut_and_run_again, assert_made_whole, hanging_create, until_retrying};
 use crate::support::{PodHost, TestDb, Worker, env, eventually, host::sh};
-use serde_json::json;
 
 /// The development stack's dockerd, which all users of Docker share: they take turns at the pod host, so that nobody
 /// else uses it now. `None` where this machine's own is used.
@@ -12,7 +13,9 @@ struct Dockerd(String);
 
 impl Dockerd {
     fn of_stack() -> Option<Self> {
-        let pid = std::fs::read_to_string(format!("{}/docker/dockerd.pid", env("PINACLE_DEV_STATE"))).ok()?;
+        let state = format!("{}/docker", env("PINACLE_DEV_STATE"));
+        std::env::var("DOCKER_HOST").ok().filter(|host| host.contains(&state))?;
+        let pid = std::fs::read_to_string(format!("{state}/dockerd.pid")).ok()?;
         Some(Self(pid.trim().to_owned()))
     }
 

@@ -15,6 +15,8 @@ static LANES: AtomicU8 = AtomicU8::new(0);
 
 pub struct Lane {
     pub db: TestDb,
+    /// Among the lanes, from 1.
+    number: u8,
     subnets: String,
 }
 
@@ -30,13 +32,13 @@ pub fn config() -> Value {
 
 impl Lane {
     pub async fn new(host: &PodHost) -> Self {
-        let number = LANES.fetch_add(1, Ordering::Relaxed);
+        let number = LANES.fetch_add(1, Ordering::Relaxed) + 1;
         let db = TestDb::new().await;
         let server = host.add_to(&db).await;
         // Every address of 127.0.0.0/8 is this machine's: the lanes' ports can't collide, nor their networks.
-        let address = format!("127.0.1.{}", number + 1);
+        let address = format!("127.0.1.{number}");
         db.execute(&format!("UPDATE servers SET bind_address = '{address}' WHERE id = '{server}'")).await;
-        Self { db, subnets: format!("10.{}.0.0/14", 4 * (u32::from(number) % 40) + 20) }
+        Self { db, number, subnets: format!("10.{}.0.0/14", 4 * (u32::from(number) % 40) + 20) }
     }
 
     pub async fn worker(&self, settings: &[(&str, &str)]) -> Worker {
@@ -80,7 +82,9 @@ impl Lane {
         };
         let extra = found.iter().filter(|line| !wanted.contains(line)).cloned().collect();
         let mut missing: Vec<String> = wanted.iter().filter(|line| !found.contains(line)).cloned().collect();
-        let listening = parse_listening_ports(&sh("cat /proc/net/tcp"));
+        // As the kernel writes the address; the same port on another is another lane's.
+        let sockets = sh(&format!("grep ' {:02X}01007F:' /proc/net/tcp || true", self.number));
+        let listening = parse_listening_ports(&sockets);
         let port = self.db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await;
         if port
             .parse()

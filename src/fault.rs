@@ -54,7 +54,6 @@ mod hook {
     }
 
     /// What the environment asks for.
-    #[derive(Default)]
     struct Plan {
         /// The boundaries that were reached, a line each.
         trace: Option<File>,

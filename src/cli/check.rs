@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use futures::future::join_all;
 use serde::Serialize;
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     FAILED, connect, output,
@@ -113,14 +112,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         servers = found;
     }
 
-    // What is under way on a server ends, and is cleared away.
-    let cancel = CancellationToken::new();
-    let on_interrupt = cancel.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            on_interrupt.cancel();
-        }
-    });
+    let cancel = super::cancelled_by_interrupt();
     let hosts = HostDirectory::new(settings.private_key().unwrap_or_default());
     let checks = servers.iter().map(|server| server::check(server, &hosts, &cancel));
     let sections = join_all(checks).await;

@@ -20,6 +20,7 @@ use std::{collections::BTreeMap, ffi::OsString, process::ExitCode};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use secrecy::ExposeSecret;
 use sqlx::{PgPool, postgres::PgConnectOptions};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     settings::{self, Settings, SettingsError},
@@ -148,6 +149,18 @@ fn with_defaults(command: clap::Command, values: &BTreeMap<String, String>) -> c
             None => arg,
         }
     })
+}
+
+/// Cancelled by Ctrl-C: what is under way on a server ends, and is cleared away.
+fn cancelled_by_interrupt() -> CancellationToken {
+    let cancel = CancellationToken::new();
+    let on_interrupt = cancel.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            on_interrupt.cancel();
+        }
+    });
+    cancel
 }
 
 /// A pool for a command that asks a few things.

@@ -3,7 +3,6 @@
 use std::{process::ExitCode, sync::Arc};
 
 use clap::Args;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     FAILED, output,
@@ -33,14 +32,7 @@ pub async fn run(settings: &Settings, command: &Reconcile) -> anyhow::Result<Exi
     let mut reconciler = Reconciler::new(db, Arc::new(hosts), installation, settings.reconcile_grace);
     reconciler.max_removals = command.max_removals;
     reconciler.dry_run = command.dry_run;
-    // What is under way on a server ends, and is cleared away.
-    let cancel = CancellationToken::new();
-    let on_interrupt = cancel.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            on_interrupt.cancel();
-        }
-    });
+    let cancel = super::cancelled_by_interrupt();
     let reports = reconciler.all(&cancel).await?;
     if settings.json {
         output::json(&reports)?;

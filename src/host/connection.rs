@@ -19,6 +19,8 @@ const LAST_WORD_MARGIN: Duration = Duration::from_secs(40);
 const CANCEL_MARGIN: Duration = Duration::from_secs(50);
 /// Enough for a host that is busy, and has to be dialled first.
 const TEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of what a failed command said is quoted, in characters.
+const QUOTED: usize = 300;
 /// Exit codes above this are a shell's way to say that a signal ended the command.
 const SIGNAL_BASE: i32 = 128;
 /// Linux's highest signal number.
@@ -132,6 +134,13 @@ pub trait Output: Send {
 pub struct Collected {
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
+}
+
+impl Collected {
+    /// The beginning of what it said on standard error, for a sentence.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).trim().chars().take(QUOTED).collect()
+    }
 }
 
 #[async_trait]

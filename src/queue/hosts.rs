@@ -18,9 +18,8 @@ const INTERVAL: Duration = Duration::from_secs(30);
 pub async fn keep_in_touch(db: PgPool, hosts: Arc<HostDirectory>, end: CancellationToken) {
     loop {
         let round = async {
-            let listed = servers::list(&db).await.unwrap_or_default();
-            let online = listed.iter().map(|listed| &listed.server).filter(|server| server.status != "offline");
-            join_all(online.map(|server| greet(&db, &hosts, server))).await;
+            let servers = servers::in_use(&db).await.unwrap_or_default();
+            join_all(servers.iter().map(|server| greet(&db, &hosts, server))).await;
         };
         tokio::select! {
             () = async { round.await; tokio::time::sleep(INTERVAL).await } => {}

@@ -7,7 +7,7 @@ use std::{
 
 use super::inventory::{Container, FenceFile, Inventory, Labelled};
 use crate::{
-    runtime::names::{is_pod_id, object_name},
+    runtime::names::{is_foreign, is_pod_id, object_name},
     store::{jobs::JobKind, pods::PodStatus, reconcile::Believed},
 };
 
@@ -111,7 +111,7 @@ pub fn compare(sides: &Sides<'_>) -> Differences {
     };
     let mut foreign = HashSet::new();
     for (kind, thing, runs) in things(sides.inventory) {
-        if thing.installation.as_deref().is_some_and(|theirs| !theirs.is_empty() && theirs != sides.installation) {
+        if is_foreign(thing.installation.as_deref(), sides.installation) {
             foreign.insert(thing.pod_id.as_str());
         } else if !is_pod_id(&thing.pod_id) {
             differences.unknown.push(format!("{} {} ({:?})", kind.as_str(), thing.name, thing.pod_id));

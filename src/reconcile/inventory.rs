@@ -9,8 +9,6 @@ use crate::host::{Command, ConnectionError, Host, connection::Collected};
 
 const SCRIPT: &str = include_str!("inventory.sh");
 const TIMEOUT: Duration = Duration::from_mins(2);
-/// How much of what a failed command said is quoted, in characters.
-const QUOTED: usize = 300;
 
 /// Who a thing on a host belongs to, as its labels say.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -104,8 +102,7 @@ impl Inventory {
         let mut output = Collected::default();
         let outcome = host.connection.exec(&list, None, &mut output, cancel).await?;
         if !outcome.success() {
-            let said = String::from_utf8_lossy(&output.stderr).trim().chars().take(QUOTED).collect::<String>();
-            return Err(InventoryError::NotWhole(format!("the listing {outcome}: {said}")));
+            return Err(InventoryError::NotWhole(format!("the listing {outcome}: {}", output.said())));
         }
         Self::parse(&String::from_utf8_lossy(&output.stdout))
     }

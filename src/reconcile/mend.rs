@@ -64,7 +64,7 @@ impl Reconciler {
         Ok(self.did("marked it as failed", "it would be marked as failed"))
     }
 
-    pub(super) fn did(&self, done: &str, would: &str) -> String {
+    fn did(&self, done: &str, would: &str) -> String {
         if self.dry_run { would } else { done }.to_owned()
     }
 }

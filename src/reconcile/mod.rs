@@ -100,9 +100,8 @@ impl Reconciler {
     /// # Errors
     /// The database did not say which servers there are.
     pub async fn all(&self, cancel: &CancellationToken) -> Result<Vec<Report>, sqlx::Error> {
-        let listed = servers::list(&self.db).await?;
-        let servers = listed.iter().map(|listed| &listed.server).filter(|server| server.status != "offline");
-        Ok(join_all(servers.map(|server| self.server(server, cancel))).await)
+        let servers = servers::in_use(&self.db).await?;
+        Ok(join_all(servers.iter().map(|server| self.server(server, cancel))).await)
     }
 
     /// The scheduled run: what comes of it goes to the log.

@@ -27,8 +27,6 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(90);
 /// How long an order may be on its way to the host.
 const ORDER_VALIDITY: Duration = Duration::from_secs(30);
-/// How much of what a failed command said is quoted, in characters.
-const QUOTED: usize = 300;
 
 /// The newest leases of pods, as host and database know them.
 pub struct Leases<'a>(HashMap<&'a str, i64>);
@@ -78,10 +76,7 @@ impl Claim<'_> {
         self.fence.clock.extend(Instant::now() + ORDER_VALIDITY);
         match self.host.connection.exec(command, Some(&self.fence), &mut output, self.cancel).await {
             Ok(Outcome::Exited(0)) => Ok(()),
-            Ok(outcome) => {
-                let said: String = String::from_utf8_lossy(&output.stderr).trim().chars().take(QUOTED).collect();
-                Err(format!("`{}` {outcome}: {said}", command.shown()))
-            }
+            Ok(outcome) => Err(format!("`{}` {outcome}: {}", command.shown(), output.said())),
             Err(error) => Err(error.to_string()),
         }
     }

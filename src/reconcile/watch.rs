@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     host::{Command, ConnectionError, connection::Output},
-    runtime::names::POD_LABEL,
+    runtime::names::{POD_LABEL, is_foreign},
     store::{
         jobs::JobKind,
         pods::PodStatus,
@@ -53,8 +53,7 @@ pub async fn watch(reconciler: Reconciler, end: CancellationToken) {
     let mut tasks = tokio::task::JoinSet::new();
     let forever = async {
         loop {
-            let listed = servers::list(&reconciler.db).await.unwrap_or_default();
-            for server in listed.into_iter().map(|listed| listed.server).filter(|server| server.status != "offline") {
+            for server in servers::in_use(&reconciler.db).await.unwrap_or_default() {
                 if watchers.get(&server.id).is_none_or(AbortHandle::is_finished) {
                     let (id, watcher) = (server.id.clone(), follow(reconciler.clone(), server.id, end.clone()));
                     watchers.insert(id, tasks.spawn(watcher));
@@ -127,7 +126,7 @@ async fn stream(reconciler: &Reconciler, server: &Server, end: &CancellationToke
 impl Reconciler {
     /// A pod's container died. Where a job of the pod is under way, that is the job's business.
     async fn died(&self, server: &Server, died: &Died) -> Result<(), sqlx::Error> {
-        if died.installation.as_deref().is_some_and(|theirs| !theirs.is_empty() && *theirs != *self.installation) {
+        if is_foreign(died.installation.as_deref(), &self.installation) {
             return Ok(());
         }
         let pods = believed(&self.db, &server.id, std::slice::from_ref(&died.pod)).await?;

@@ -133,6 +133,12 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Occupancy>, sqlx::Error
         .collect())
 }
 
+/// Those that are not offline.
+pub async fn in_use(db: &PgPool) -> Result<Vec<Server>, sqlx::Error> {
+    let listed = list(db).await?.into_iter().map(|listed| listed.server);
+    Ok(listed.filter(|server| server.status != "offline").collect())
+}
+
 /// False where there is no server of that name or id.
 pub async fn set_status(db: &PgPool, name: &str, status: &str) -> Result<bool, sqlx::Error> {
     let written =

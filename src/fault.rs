@@ -31,7 +31,7 @@ mod hook {
         },
     };
 
-    use rustix::process::{Signal, getpid, kill_process};
+    use nix::sys::signal::{Signal, raise};
 
     enum At {
         Number(usize),
@@ -74,7 +74,7 @@ mod hook {
             Plan {
                 trace: set("PINACLE_FAULT_TRACE")
                     .and_then(|path| File::options().append(true).create(true).open(path).ok()),
-                signal: kill.as_ref().map(|_| Signal::KILL).or(freeze.as_ref().map(|_| Signal::STOP)),
+                signal: kill.as_ref().map(|_| Signal::SIGKILL).or(freeze.as_ref().map(|_| Signal::SIGSTOP)),
                 at: kill.or(freeze).map(At::from),
                 host_is_fenced: set("PINACLE_FAULT_NO_HOST_FENCE").is_none(),
             }
@@ -89,8 +89,9 @@ mod hook {
             drop(trace.write_all(format!("{number}\t{effect}\n").as_bytes()));
         }
         let here = plan.at.as_ref().is_some_and(|at| at.is(number, &effect));
+        // To this thread: one that is sent to the process may be taken by another, and the effect come first.
         if let Some(signal) = plan.signal.filter(|_| here && !STRUCK.swap(true, Ordering::SeqCst))
-            && kill_process(getpid(), signal).is_err()
+            && raise(signal).is_err()
         {
             std::process::abort();
         }
@@ -101,7 +102,7 @@ mod hook {
     }
 
     pub fn notices_lost_leases() -> bool {
-        plan().signal != Some(Signal::STOP)
+        plan().signal != Some(Signal::SIGSTOP)
     }
 }
 

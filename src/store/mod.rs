@@ -19,7 +19,7 @@ use std::time::Duration;
 use apalis_postgres::PostgresStorage;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    PgExecutor, PgPool, Postgres,
+    Executor, PgExecutor, PgPool, Postgres,
     migrate::{MigrateError, Migrator},
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions, types::PgInterval},
     query::Query,
@@ -34,6 +34,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What the worker itself needs beside its jobs: heartbeat, sweep, listeners, schedule, reconciliation, health checks.
 const OWN_CONNECTIONS: u32 = 12;
+/// A worker that is frozen or cut off in the middle of a transaction still holds its locks, such as the one on all
+/// placements. The database ends such a transaction, or all other workers would wait for as long as it lasts.
+const END_IDLE_TRANSACTIONS: &str = "SET idle_in_transaction_session_timeout = '10s'";
 
 /// Who writes: an execution of a job, under the lease it was given when it claimed the pod.
 #[derive(Debug, Clone)]
@@ -85,6 +88,9 @@ pub fn connect(database_url: &SecretString, concurrency: u32) -> Result<PgPool, 
     Ok(PgPoolOptions::new()
         .max_connections(concurrency + OWN_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute(END_IDLE_TRANSACTIONS).await.map(drop) })
+        })
         .connect_lazy_with(options.application_name("pinacle-worker")))
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{Executor, PgPool, Postgres, Transaction};
 
 use super::{interval, jobs::JobKind, pods::PodStatus};
 
@@ -38,9 +38,13 @@ pub async fn believed(db: &PgPool, server_id: &str, ids: &[String]) -> Result<Ve
     .await
 }
 
+/// No look at a host and no mending of it takes longer; whoever holds the lock after that is frozen or cut off.
+const END_IDLE_LOCK: &str = "SET LOCAL idle_in_transaction_session_timeout = '30min'";
+
 /// Holds what only one may do on a server at a time, as long as the transaction lives. `None` where another holds it.
 pub async fn lock<'a>(db: &'a PgPool, server_id: &str) -> Result<Option<Transaction<'a, Postgres>>, sqlx::Error> {
     let mut tx = db.begin().await?;
+    tx.execute(END_IDLE_LOCK).await?;
     let locked = sqlx::query_scalar!(
         r#"SELECT pg_try_advisory_xact_lock(hashtextextended('pinacle.reconcile.' || $1, 0)) AS "locked!""#,
         server_id

@@ -1,9 +1,12 @@
 //! The pod host: Docker with gVisor on this machine, reached over SSH on loopback. The tests that use it take turns,
 //! also those of another run, because their databases know nothing of each other's ports.
 
-use std::{fs::File, process::Command};
+use std::{fs::File, process::Command, time::Duration};
 
 use super::{TestDb, env};
+
+/// A second apart.
+const LOOKS_AFTER_A_FAILURE: usize = 10;
 
 /// A test's turn at the pod host.
 pub struct PodHost {
@@ -55,12 +58,11 @@ impl PodHost {
     pub fn assert_as_before(&self) {
         assert_eq!(inventory(), self.before, "something was left on the host, or something is missing");
     }
-}
 
-impl Drop for PodHost {
-    /// What a failed test has left would fail the next one, too.
-    fn drop(&mut self) {
-        for left in inventory().into_iter().filter(|left| !self.before.contains(left)) {
+    fn clear_away(&self) {
+        // Docker may be what the test failed by.
+        let Ok(inventory) = std::panic::catch_unwind(inventory) else { return };
+        for left in inventory.into_iter().filter(|left| !self.before.contains(left)) {
             let mut words = left.split(' ');
             let (Some(kind), Some(name)) = (words.next(), words.next()) else { continue };
             let removed = match kind {
@@ -70,6 +72,19 @@ impl Drop for PodHost {
                 _ => continue,
             };
             drop(Command::new("sh").args(["-c", &removed]).output());
+        }
+    }
+}
+
+impl Drop for PodHost {
+    /// What a failed test has left would fail the next one, too. Its workers are dead, but what they ordered last may
+    /// still be under way, so one look is not enough.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for _ in 0..LOOKS_AFTER_A_FAILURE {
+                self.clear_away();
+                std::thread::sleep(Duration::from_secs(1));
+            }
         }
     }
 }

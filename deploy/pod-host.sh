@@ -93,6 +93,17 @@ reload_docker() {
   fi
 }
 
+# A connection that this machine makes must not take a port that a pod will listen on.
+reserve_ports() {
+  local pods=30000-40000 file=/proc/sys/net/ipv4/ip_local_reserved_ports reserved
+  reserved=$(<"$file")
+  [[ ,$reserved, != *,$pods,* ]] || return 0
+  reserved=${reserved:+$reserved,}$pods
+  printf 'net.ipv4.ip_local_reserved_ports = %s\n' "$reserved" >/etc/sysctl.d/60-pinacle-worker.conf
+  printf '%s\n' "$reserved" >"$file" ||
+    fail "the ports of the pods, $pods, can't be reserved in $file. Without that an outgoing connection may take one."
+}
+
 runtime_is_known() { docker_ info --format '{{json .Runtimes}}' 2>/dev/null | jq -e .runsc >/dev/null; }
 
 install() {
@@ -102,6 +113,7 @@ install() {
   local packages=(apparmor docker.io jq runsc)
   if apt-cache show docker-cli >/dev/null 2>&1; then packages+=(docker-cli); fi
   DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null
+  reserve_ports
 
   local wanted
   wanted=$(config "$(command -v runsc)" "$daemon_json")

@@ -277,64 +277,7 @@ mod tests {
         }
     }
 
-    /// JSON with the config's keys at all levels, so that it is wrong in many ways.
-    fn nearly_a_config() -> impl Strategy<Value = Value> {
-        const WORDS: [&str; 24] = [
-            "template",
-            "tier",
-            "baseImage",
-            "services",
-            "environment",
-            "ports",
-            "hooks",
-            "repository",
-            "install",
-            "processes",
-            "name",
-            "internal",
-            "protocol",
-            "preStart",
-            "postStart",
-            "url",
-            "branch",
-            "startCommand",
-            "healthCheck",
-            "dev.small",
-            "tcp",
-            "git@h:r",
-            "",
-            "\0",
-        ];
-        let word = prop::sample::select(&WORDS[..]);
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            prop_oneof![Just(80), Just(3000), any::<i64>()].prop_map(Value::from),
-            word.clone().prop_map(Value::from),
-        ];
-        let value = leaf.prop_recursive(3, 40, 4, move |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map(word.clone().prop_map(str::to_owned), inner, 0..4)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
-            ]
-        });
-        let key = prop::sample::select(&WORDS[..10]).prop_map(str::to_owned);
-        prop::collection::hash_map(key, value, 0..3).prop_map(|map| Value::Object(map.into_iter().collect()))
-    }
-
     proptest! {
-        #[test]
-        fn any_json_gets_a_pod_or_a_reason(config in nearly_a_config()) {
-            if let Err(error) = resolve(&config) {
-                prop_assert!(!error.path.is_empty() && !error.message.is_empty());
-                prop_assert!(!error.to_string().contains(char::is_control), "{error}");
-                // The beginning of the path is a key of the config.
-                let key = error.path.split(['.', '[']).next().unwrap_or_default();
-                prop_assert!(config.get(key).is_some(), "{error}");
-            }
-        }
-
         #[test]
         fn any_text_arrives_as_written(value in "[^\0]*", command in "x[^\0]*") {
             let config = json!({ "environment": { "A": value }, "install": command });

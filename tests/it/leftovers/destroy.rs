@@ -13,14 +13,13 @@ use crate::support::{
 /// Every status of a pod that is not destroyed.
 const STATES: [&str; 8] =
     ["pending", "provisioning", "starting", "running", "stopping", "stopped", "failed", "terminating"];
-/// The lowest of their ports; far from those that a worker gives first.
-const PORT: i32 = 35_000;
+/// The lowest of their ports: far from those that a worker gives first, and below those of outgoing connections.
+const PORT: i32 = 32_000;
 
 /// Each round meets every subset of missing objects once and every state twice; eight rounds meet every pair.
 async fn destroy_from_every_state(rounds: usize) {
     let (host, db) = (PodHost::turn().await, TestDb::new().await);
     let server = host.add_to(&db).await;
-    let worker = Worker::start_with(&db, &[("CONCURRENCY", "8")]).await;
     for round in 0..rounds {
         let began = Instant::now();
         let mut pods = Vec::new();
@@ -31,6 +30,7 @@ async fn destroy_from_every_state(rounds: usize) {
             pods.push((made, format!("{state} without {missing:?}")));
         }
         let made_in = began.elapsed();
+        let worker = Worker::start_with(&db, &[("CONCURRENCY", "8")]).await;
         let mut jobs = Vec::new();
         for (made, _) in &pods {
             jobs.push(db.job(&made.pod, "destroy").await);
@@ -41,12 +41,12 @@ async fn destroy_from_every_state(rounds: usize) {
             made.assert_gone(&db, what).await;
         }
         let destroyed_in = began.elapsed().saturating_sub(made_in);
+        worker.stop().await;
         eprintln!("round {}: 16 pods made in {made_in:.1?}, destroyed in {destroyed_in:.1?}", round + 1);
     }
     if rounds == STATES.len() {
         print_table(&db).await;
     }
-    drop(worker);
     host.assert_as_before();
 }
 
@@ -79,7 +79,6 @@ mod in_full {
 async fn a_destroy_finds_what_the_database_does_not_know_and_spares_what_it_wrongly_knows() {
     let (host, db) = (PodHost::turn().await, TestDb::new().await);
     let server = host.add_to(&db).await;
-    let _worker = Worker::start(&db).await;
     let neighbour = Made::new(&db, &server, "stopped", PORT, &[]).await;
     let forgotten = Made::new(&db, &server, "failed", PORT + 1, &[]).await;
     let mistaken = Made::new(&db, &server, "running", PORT + 2, &[]).await;
@@ -88,6 +87,7 @@ async fn a_destroy_finds_what_the_database_does_not_know_and_spares_what_it_wron
     let others = format!("UPDATE pods SET container_id = '{}' WHERE id = '{}'", neighbour.container, mistaken.pod);
     db.execute(&others).await;
     db.execute(&format!("UPDATE pods SET proxy_port = NULL, container_id = NULL WHERE id = '{}'", portless.pod)).await;
+    let _worker = Worker::start(&db).await;
     for (made, what) in [(&forgotten, "an old id"), (&mistaken, "another pod's id"), (&portless, "no port")] {
         db.done(&made.pod, "destroy").await;
         made.assert_gone(&db, what).await;

@@ -192,6 +192,14 @@ fn check(resolved: &Result<PodSpec, SpecError>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// The path of a reason begins with a key that the config has; a strange one is quoted.
+fn names_a_key_of(config: &Value, resolved: &Result<PodSpec, SpecError>) -> Result<(), TestCaseError> {
+    let (Err(error), Some(config)) = (resolved, config.as_object()) else { return Ok(()) };
+    let key = error.path.split(['.', '[']).next().unwrap_or_default();
+    prop_assert!(config.contains_key(key) || error.path.starts_with("[\""), "{error:?}");
+    Ok(())
+}
+
 fn configs() -> impl Strategy<Value = Value> {
     prop_oneof![1 => any_json(), 4 => nearly_a_config()]
 }
@@ -205,7 +213,8 @@ fn ten_thousand_configs_each_get_a_spec_or_a_reason() {
         let met = if resolved.is_ok() { &specs } else { &reasons };
         met.set(met.get() + 1);
         drop(spec::secrets(&config));
-        check(&resolved)
+        check(&resolved)?;
+        names_a_key_of(&config, &resolved)
     });
     ran.unwrap_or_else(|failure| panic!("{failure}"));
     eprintln!("{} specs and {} reasons in {:.1?}", specs.get(), reasons.get(), began.elapsed());

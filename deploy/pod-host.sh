@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes a Debian 12 or 13 machine a pod host: Docker, and gVisor's runsc registered with it as the
-# runtime `runsc`. Run it as root, any number of times; running containers are left alone.
+# Makes a Debian 12 or 13 machine a pod host: Docker, gVisor's runsc registered with it as the runtime
+# `runsc`, and the pods' ports kept free of the machine's own connections. Run it as root, any number
+# of times; running containers are left alone.
 #
 #   ssh root@HOST bash -s < deploy/pod-host.sh
 #

@@ -123,6 +123,14 @@ began=$up
 } | {
     ended='' command=''
     end() { ended=1; [ -z "$command" ] || if [ "$input_bytes" = all ]; then kill -TERM "$feeder"; else kill -TERM "$command"; fi; }
+    # Of all that the command started, for so many tenths of a second.
+    await_end() {
+        tries=0
+        while kill -s 0 -- "-$command" && [ "$tries" -lt "$1" ]; do
+            sleep 0.1
+            tries=$((tries + 1))
+        done
+    }
     trap end TERM
     trap '[ -z "$command" ] || kill -TERM "$command"' USR1
     read -r feeder || exit 143
@@ -137,12 +145,9 @@ began=$up
     done
     # A command that ended by itself may leave a daemon; one that was ended leaves nothing, after a moment to leave by itself.
     if [ -n "$ended" ] || [ "$code" = 124 ] || [ "$code" = 137 ]; then
-        tries=0
-        while kill -s 0 -- "-$command" && [ "$tries" -lt 50 ]; do
-            sleep 0.1
-            tries=$((tries + 1))
-        done
+        await_end 50
         kill -s KILL -- "-$command"
+        await_end 10    # what was killed is not gone at once
     fi
     kill -KILL "$feeder"
     exit "$code"

@@ -18,6 +18,24 @@ uptime() { read -r up _ </proc/uptime; up=${up%%.*}; }
 report() { printf '\036%s %s %s\n' "$nonce" "$1" "$2"; printf '\036%s %s %s\n' "$nonce" "$1" "$2" >&4; exit 0; }
 fresh() { uptime; [ "$up" -lt "$expires" ] || report expired 0; }
 
+# Each shell here hands the wish for the end on to the next. A shell that was just forked loses the signals that come
+# before it has dropped its parent's traps, so it says by USR2 when it can take one; what came before is handed on then.
+listen() { ended='' ready='' next=''; trap 'ended=1; hand_on' TERM "$@"; trap 'ready=1; hand_on' USR2; }
+hand_on() { [ -z "$ended" ] || [ -z "$ready" ] || [ -z "$next" ] || kill -TERM "$next"; }
+# To the parent, as long as it is that one: a dead one's pid may be another's by now.
+tell() { read -r _ _ _ parent _ </proc/self/stat; [ "$parent" != "$1" ] || kill -"$2" "$1"; }
+# A signal ends a `wait`, too; the status is the signal's then, and the child's is had by asking again.
+await() {
+    while
+        wait "$1"
+        code=$?
+        kill -0 "$1"
+    do :; done
+    wait "$1"
+    set -- $?
+    [ "$1" = 127 ] || code=$1
+}
+
 uptime
 printf '\036pinacle-guard %s\n' "$up"
 printf '\036pinacle-guard %s\n' "$up" >&2
@@ -32,8 +50,7 @@ fence=$1 lease=$2 expires=$3 limit=$4 close=$5
 shift 5
 
 # From before the lease is signed, so that whoever then asks this guard to end has an answer.
-ended='' runner=''
-trap 'ended=1; [ -z "$runner" ] || kill -TERM "$runner"' TERM INT HUP
+listen INT HUP
 if [ "$fence" != - ]; then
     fresh
     dir=/var/lib/pinacle-worker/fences
@@ -86,43 +103,42 @@ fi
 #
 # TERM asks for the end: what is a guard itself loses its stdin, so that it ends its own command first; all else gets
 # TERM, too. USR1 says that the time for that is over.
-trap '[ -z "$runner" ] || kill -USR1 "$runner"' USR1
+trap '[ -z "$next" ] || kill -USR1 "$next"' USR1
 exec 3<&0
 uptime
 began=$up
 {
     exec 4>&- 9>&-    # not as the braces' redirection, of which dash keeps a copy
-    hung_up='' cat=''
-    trap 'hung_up=1; [ -z "$cat" ] || kill "$cat"' TERM
+    listen
     read -r self _ </proc/self/stat
     echo "$self"
-    # Only while this guard lives is it the parent here, and $$ its pid.
-    tell_guard() { read -r _ _ _ parent _ </proc/self/stat; [ "$parent" != $$ ] || kill -"$1" $$; }
     if [ "$input_bytes" = all ]; then
-        cat <&3 &
-        cat=$!
-        [ -z "$hung_up" ] || kill "$cat"
-        wait "$cat"
-        cat=''
+        { tell "$self" USR2; exec cat; } <&3 &
+        next=$!
+        hand_on
+        await "$next"
+        next=''
         exec >&-
-        tell_guard TERM
+        tell $$ TERM
         timeout 7 tail --pid=$$ -f /dev/null 3<&-
-        tell_guard USR1
+        tell $$ USR1
     else
         [ "$input_bytes" = 0 ] || head -c "$input_bytes" <&3
         if IFS= read -r _ <&3; then
             exec >&-
             while IFS= read -r _ <&3; do :; done
-            tell_guard TERM
+            tell $$ TERM
         else
             # Half of the input must not be taken for all of it: the command's stdin stays open to its end.
-            tell_guard TERM
+            tell $$ TERM
             exec tail --pid=$$ -f /dev/null 3<&-
         fi
     fi
 } | {
-    ended='' command=''
-    end() { ended=1; [ -z "$command" ] || if [ "$input_bytes" = all ]; then kill -TERM "$feeder"; else kill -TERM "$command"; fi; }
+    command=''
+    listen
+    trap '[ -z "$command" ] || kill -TERM "$command"' USR1
+    tell $$ USR2
     # Of all that the command started, for so many tenths of a second.
     await_end() {
         tries=0
@@ -131,20 +147,17 @@ began=$up
             tries=$((tries + 1))
         done
     }
-    trap end TERM
-    trap '[ -z "$command" ] || kill -TERM "$command"' USR1
     read -r feeder || exit 143
     exec 5<&0
-    timeout -k 5 "$limit" "$@" <&5 2>&4 3<&- 4>&- 5<&- &
+    read -r self _ </proc/self/stat
+    { tell "$self" USR2; exec timeout -k 5 "$limit" "$@"; } <&5 2>&4 3<&- 4>&- 5<&- &
     command=$!
-    [ -z "$ended" ] || end
-    while :; do
-        wait "$command"
-        code=$?
-        kill -0 "$command" || break
-    done
+    if [ "$input_bytes" = all ]; then next=$feeder; else next=$command; fi
+    hand_on
+    await "$command"
     # A command that ended by itself may leave a daemon; one that was ended leaves nothing, after a moment to leave by itself.
     if [ -n "$ended" ] || [ "$code" = 124 ] || [ "$code" = 137 ]; then
+        kill -s TERM -- "-$command"    # a `timeout` that is ended while it forks tells nobody
         await_end 50
         kill -s KILL -- "-$command"
         await_end 10    # what was killed is not gone at once
@@ -152,13 +165,9 @@ began=$up
     kill -KILL "$feeder"
     exit "$code"
 } &
-runner=$!
-[ -z "$ended" ] || kill -TERM "$runner"
-while :; do
-    wait "$runner"
-    code=$?
-    kill -0 "$runner" || break
-done
+next=$!
+hand_on
+await "$next"
 [ "$close$code$ended" != close0 ] || rm -f "$file"
 [ "$fence" = - ] || exec 9>&-    # the next command need not wait
 

@@ -40,8 +40,9 @@ pid_in() {
   grep -qsaF -- "$2" "/proc/$pid/cmdline" && printf '%s\n' "$pid"
 }
 
-# A zombie has no command line, and is gone too: only its parent has yet to hear of it.
-gone() { ! grep -qsa . "/proc/$1/cmdline"; }
+# A zombie is gone, too: only its parent has yet to hear of it. (Not by the command line: in the middle of an exec a
+# process has none.)
+gone() { ! grep -qs '^State:[[:space:]]*[^XZ[:space:]]' "/proc/$1/status"; }
 
 # end PID NAME: asks, waits, then insists. (Every `return` here names its status: in an EXIT trap, which
 # is where things end, a bare one returns the status from before the trap.)

@@ -19,7 +19,7 @@ const FAR: u64 = 1 << 40;
 /// The bytes of an order without stdin.
 fn order(fence: &str, lease: i64, expires: u64, argv: &[&str]) -> Vec<u8> {
     let (lease, expires) = (lease.to_string(), expires.to_string());
-    let words = [fence, &lease, &expires, "600", "keep"].into_iter().chain(argv.iter().copied()).chain([NONCE]);
+    let words = [fence, &lease, &expires, "60", "keep"].into_iter().chain(argv.iter().copied()).chain([NONCE]);
     let words = shlex::try_join(words).unwrap();
     format!("{NONCE} {} 0\n{words}\n", words.len()).into_bytes()
 }
@@ -98,6 +98,26 @@ fn half_a_stdin_is_never_taken_for_all_of_it() {
     }
     assert_eq!(answer(whole.as_bytes()), last_word("exited"));
     assert!(canary.exists());
+}
+
+/// A shell that was just forked loses signals. There are more guards than cores, so that some are interrupted there.
+#[test]
+fn an_end_that_is_asked_for_as_the_command_begins_is_not_lost() {
+    let mut cut_off = order("-", 0, 0, &["sleep", "59"]);
+    cut_off.pop();
+    let cut_off = String::from_utf8(cut_off).unwrap().replacen(" 0\n", " 1\n", 1);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for _ in 0..16 {
+                    let mut guard = Guard::start(&["env"]);
+                    guard.send(cut_off.as_bytes());
+                    drop(guard.0.stdin.take());
+                    assert_eq!(guard.output(), format!("\x1e{NONCE} ended 143\n"));
+                }
+            });
+        }
+    });
 }
 
 #[test]

@@ -6,6 +6,8 @@ scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepar
 # They read an environment that is there only in a pod.
 pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish docker/service/log/run docker/services/*/run \
 	docker/services/*/finish src/lifecycle/steps/scripts/*.sh src/runtime/scripts/*.sh src/services/scripts/*.sh)
+# They run on a pod host, and use `-ef`, which is not POSIX's, but every sh has it.
+host_scripts := src/host/guard.sh src/reconcile/inventory.sh
 
 .PHONY: demo test chaos bench image lint lint-scripts prepare prepare-check stack-up stack-down
 
@@ -38,6 +40,7 @@ lint:
 lint-scripts:
 	shellcheck -x $(scripts)
 	shellcheck -s sh -e SC1090,SC1091 $(pod_scripts)
+	shellcheck -s dash -e SC2174 $(host_scripts)
 
 # .sqlx: what the compiler knows of the queries.
 prepare:

@@ -41,7 +41,7 @@ async fn a_time_limit_below_a_second_is_one(host: Arc<Host>) {
     let command = mark.script("sleep 600").timeout(Duration::from_millis(300));
     let (took, ran) = timed(exec(&host, &command)).await;
     assert_eq!(ran.outcome, Outcome::TimedOut);
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(9), "{took:?}");
     mark.assert_gone();
 }
 

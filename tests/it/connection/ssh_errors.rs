@@ -32,7 +32,7 @@ async fn another_host_key_than_the_pinned_one_is_refused() {
     let other = Server { ssh_host_key: Some(new_key().1), ..server("ssh") };
     let (took, error) = refusal(&ssh_to(&other)).await;
     assert!(matches!(error, ConnectionError::HostKey { .. }), "{error:?}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(9), "{took:?}");
     // One of a kind that the host has none of.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key").display().to_string();
@@ -47,7 +47,7 @@ async fn a_key_that_the_host_does_not_know_is_refused() {
     let host = HostDirectory::new(Some(new_key().0.into())).get(&server("ssh")).unwrap();
     let (took, error) = refusal(&host).await;
     assert!(matches!(error, ConnectionError::Refused { .. }), "{error:?}");
-    assert!(error.to_string().contains("user root") && took < Duration::from_secs(5), "{error} after {took:?}");
+    assert!(error.to_string().contains("user root") && took < Duration::from_secs(9), "{error} after {took:?}");
     let nobody = Server { ssh_user: "no-such-user".to_owned(), ..server("ssh") };
     assert!(matches!(refusal(&ssh_to(&nobody)).await.1, ConnectionError::Refused { .. }));
 }
@@ -75,7 +75,7 @@ async fn where_nobody_listens_nothing_is_waited_for() {
     let (took, error) = refusal(&ssh_to(&Server { ssh_port: port.into(), ..server("ssh") })).await;
     assert!(matches!(error, ConnectionError::Unreachable { .. }), "{error:?}");
     assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_secs(9), "{took:?}");
     let nowhere = Server { ssh_host: Some("no-such-host.invalid".to_owned()), ..server("ssh") };
     assert!(matches!(refusal(&ssh_to(&nowhere)).await.1, ConnectionError::Unreachable { .. }));
     assert!(matches!(fetch_host_key("127.0.0.1", port).await.unwrap_err(), ConnectionError::Unreachable { .. }));
@@ -121,7 +121,7 @@ async fn a_dial_can_be_cancelled() {
     running.cancel.cancel();
     let (took, outcome) = timed(running.end()).await;
     assert_eq!(outcome.unwrap(), Outcome::Ended);
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_secs(9), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -60,7 +60,7 @@ async fn a_command_whose_connection_is_cut_is_lost_and_the_next_one_works() {
             session.signal("-KILL");
             let (took, outcome) = timed(running.end()).await;
             assert_eq!(outcome.unwrap(), Outcome::Lost);
-            assert!(took < Duration::from_secs(2), "{took:?}");
+            assert!(took < Duration::from_secs(9), "{took:?}");
             assert_eq!(exec(&host, &Command::new("echo").arg("again")).await.stdout, "again\n");
             // The guard on the host sees the cut, too.
             mark.until_gone().await;

@@ -15,7 +15,7 @@ mod schema;
 mod servers;
 mod terminal;
 
-use std::{collections::BTreeMap, ffi::OsString, process::ExitCode};
+use std::{collections::BTreeMap, ffi::OsString, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use secrecy::ExposeSecret;
@@ -31,6 +31,8 @@ use output::OutputError;
 /// Exit codes beside 0.
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
+/// A person waits no longer than this for a database that does not answer.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Provisions development pods from a queue in PostgreSQL.
 #[derive(Debug, Parser)]
@@ -165,19 +167,22 @@ fn cancelled_by_interrupt() -> CancellationToken {
 
 /// A pool for a command that asks a few things.
 fn connect(settings: &Settings) -> anyhow::Result<PgPool> {
-    connect_for(settings, 0)
+    connect_for(settings, 0, COMMAND_PATIENCE)
 }
 
 /// A pool that has a connection for each of `concurrency` jobs.
-fn connect_for(settings: &Settings, concurrency: u32) -> anyhow::Result<PgPool> {
+fn connect_for(settings: &Settings, concurrency: u32, patience: Duration) -> anyhow::Result<PgPool> {
     let url = settings.database_url()?;
-    Ok(store::connect(url, concurrency)
+    Ok(store::connect(url, concurrency, patience)
         .map_err(|error| SettingsError::new(format!("DATABASE_URL is no PostgreSQL URL: {error}")))?)
 }
 
 /// A pool on a database that has our tables.
 async fn open(settings: &Settings) -> anyhow::Result<PgPool> {
-    let db = connect(settings)?;
+    with_our_tables(settings, connect(settings)?).await
+}
+
+async fn with_our_tables(settings: &Settings, db: PgPool) -> anyhow::Result<PgPool> {
     anyhow::ensure!(
         store::schema_is_current(&db).await?,
         "the schema in the database at {} is not current. Run `pinacle-worker migrate` first",

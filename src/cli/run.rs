@@ -12,7 +12,7 @@ use crate::{
     host::HostDirectory,
     http,
     lifecycle::Tools,
-    queue::{self, PoolSettings},
+    queue::{self, DATABASE_PATIENCE, PoolSettings},
     reconcile::{self, Reconciler},
     schedule::{self, Task, cleanup::Cleanup},
     settings::{LogFormat, Settings},
@@ -27,13 +27,8 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     start_log(settings.log_format);
     let private_key = settings.private_key()?;
     let catalog = Arc::new(settings.catalog()?);
-    let db = super::connect_for(settings, settings.concurrency)?;
-    anyhow::ensure!(
-        store::schema_is_current(&db)
-            .await
-            .map_err(|error| anyhow::anyhow!("the database does not answer: {error}"))?,
-        "the schema is not current. Run `pinacle-worker migrate` first"
-    );
+    let db = super::connect_for(settings, settings.concurrency, DATABASE_PATIENCE)?;
+    let db = super::with_our_tables(settings, db).await?;
 
     let (drain, end) = (CancellationToken::new(), CancellationToken::new());
     let http = http::serve(settings.http_addr, db.clone(), drain.clone(), end.clone()).await?;

@@ -30,8 +30,6 @@ use crate::fault;
 /// Our own migrations; apalis keeps its own beside them, in its schema.
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// How long a query waits for a connection of the pool, or for the database to come back.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What the worker itself needs beside its jobs: heartbeat, sweep, listeners, schedule, reconciliation, health checks.
 const OWN_CONNECTIONS: u32 = 12;
 /// A worker that is frozen or cut off in the middle of a transaction still holds its locks, such as the one on all
@@ -79,15 +77,16 @@ fn interval(duration: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
 }
 
-/// Opens a pool that leaves each of `concurrency` jobs a connection. The first query connects.
+/// Opens a pool that leaves each of `concurrency` jobs a connection. The first query connects. A query waits for as
+/// long as `patience` for a connection of the pool, or for the database to come back.
 ///
 /// # Errors
 /// The URL is none.
-pub fn connect(database_url: &SecretString, concurrency: u32) -> Result<PgPool, sqlx::Error> {
+pub fn connect(database_url: &SecretString, concurrency: u32, patience: Duration) -> Result<PgPool, sqlx::Error> {
     let options: PgConnectOptions = database_url.expose_secret().parse()?;
     Ok(PgPoolOptions::new()
         .max_connections(concurrency + OWN_CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(patience)
         .after_connect(|connection, _| {
             Box::pin(async move { connection.execute(END_IDLE_TRANSACTIONS).await.map(drop) })
         })

@@ -170,7 +170,7 @@ fn connect(settings: &Settings) -> anyhow::Result<PgPool> {
     connect_for(settings, 0, COMMAND_PATIENCE)
 }
 
-/// A pool that has a connection for each of `concurrency` jobs.
+/// A pool that has a connection for each of `concurrency` jobs, and waits for the database as long as `patience`.
 fn connect_for(settings: &Settings, concurrency: u32, patience: Duration) -> anyhow::Result<PgPool> {
     let url = settings.database_url()?;
     Ok(store::connect(url, concurrency, patience)
@@ -179,10 +179,11 @@ fn connect_for(settings: &Settings, concurrency: u32, patience: Duration) -> any
 
 /// A pool on a database that has our tables.
 async fn open(settings: &Settings) -> anyhow::Result<PgPool> {
-    with_our_tables(settings, connect(settings)?).await
+    open_for(settings, 0, COMMAND_PATIENCE).await
 }
 
-async fn with_our_tables(settings: &Settings, db: PgPool) -> anyhow::Result<PgPool> {
+async fn open_for(settings: &Settings, concurrency: u32, patience: Duration) -> anyhow::Result<PgPool> {
+    let db = connect_for(settings, concurrency, patience)?;
     anyhow::ensure!(
         store::schema_is_current(&db).await?,
         "the schema in the database at {} is not current. Run `pinacle-worker migrate` first",

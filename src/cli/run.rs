@@ -27,8 +27,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     start_log(settings.log_format);
     let private_key = settings.private_key()?;
     let catalog = Arc::new(settings.catalog()?);
-    let db = super::connect_for(settings, settings.concurrency, DATABASE_PATIENCE)?;
-    let db = super::with_our_tables(settings, db).await?;
+    let db = super::open_for(settings, settings.concurrency, DATABASE_PATIENCE).await?;
 
     let (drain, end) = (CancellationToken::new(), CancellationToken::new());
     let http = http::serve(settings.http_addr, db.clone(), drain.clone(), end.clone()).await?;

@@ -20,7 +20,7 @@ pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 pub const LEASE_VALIDITY: Duration = Duration::from_secs(10);
 /// How long a worker waits for its database. Longer than [`LEASE_VALIDITY`]: where the database is slow or away, it is
 /// the lease that ends a job, and no query that fails first and costs it an attempt.
-pub const DATABASE_PATIENCE: Duration = Duration::from_secs(20);
+pub const DATABASE_PATIENCE: Duration = LEASE_VALIDITY.saturating_mul(2);
 /// After how much silence another worker takes a job over. Longer than [`LEASE_VALIDITY`] by what a command needs to
 /// be ended, though the fence would make an earlier takeover safe, too.
 pub const TAKEOVER_SILENCE: Duration = Duration::from_secs(15);

@@ -3,7 +3,7 @@
 #   docker build -f deploy/worker.Dockerfile -t pinacle-worker .
 #   docker run -e DATABASE_URL=… -e SSH_PRIVATE_KEY=… -e HTTP_ADDR=0.0.0.0:9470 pinacle-worker
 #
-# `docker stop` is a clean stop; give it `--time 60`, which is longer than running steps may take to end.
+# `docker stop` is a clean stop; give it `--time 100`: DRAIN_TIMEOUT, and what the end of a command may take.
 
 FROM rust:1.95-slim-trixie AS build
 WORKDIR /build

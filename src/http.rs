@@ -12,6 +12,10 @@ use crate::store;
 
 /// A database that answers later than this is not ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a request may go on once the worker has ended.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often what was measured is gathered up, whether or not anybody asks for it.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 struct Answers {
@@ -40,14 +44,27 @@ pub async fn serve(
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(async |State(answers): State<Answers>| answers.metrics.render()))
-        .with_state(Answers { db, drain, metrics });
+        .with_state(Answers { db, drain, metrics: metrics.clone() });
     tracing::info!(http.address = %address, "Health and metrics are served on http://{address}.");
     Ok(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(async move { end.cancelled().await }).await;
-        if let Err(error) = served {
-            tracing::error!(%error, "Health and metrics are no longer served.");
+        let closing = end.clone();
+        let served = axum::serve(listener, router).with_graceful_shutdown(async move { closing.cancelled().await });
+        tokio::select! {
+            served = served => if let Err(error) = served {
+                tracing::error!(%error, "Health and metrics are no longer served.");
+            },
+            () = keep_up(&metrics) => {}
+            () = async { end.cancelled().await; tokio::time::sleep(CLOSE_TIMEOUT).await } => {}
         }
     })
+}
+
+/// Without it, what nobody asks for would grow.
+async fn keep_up(metrics: &PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP_INTERVAL).await;
+        metrics.run_upkeep();
+    }
 }
 
 async fn readyz(State(answers): State<Answers>) -> (StatusCode, &'static str) {

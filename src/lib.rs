@@ -1,9 +1,9 @@
 //! Provisions development pods: rows in PostgreSQL become gVisor-isolated containers on Linux hosts, over SSH.
 //!
 //! Read from the top down: [`cli`] is what a person types; [`queue`] takes jobs and runs them, each once at a time and
-//! under a lease; [`reconcile`] compares what is on the hosts with what should be; [`lifecycle`] is what a job does, as lists of steps; [`runtime`], [`network`] and [`services`] are how;
-//! [`host`] is where, over SSH or locally, fenced and written down; [`spec`] turns a pod's config into what is wanted;
-//! [`store`] is all SQL.
+//! under a lease; [`reconcile`] compares what is on the hosts with what should be; [`lifecycle`] is what a job does, as
+//! lists of steps; [`runtime`], [`network`] and [`services`] are how; [`host`] is where, over SSH or locally, fenced and
+//! written down; [`spec`] turns a pod's config into what is wanted; [`store`] is all SQL.
 
 pub mod cli;
 mod fault;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use sqlx::PgPool;
 
 use super::{
-    FAILED, connect, output,
+    FAILED, WRONG_USAGE, connect, output,
     terminal::{BOLD, DIM, GREEN, RED, RESET},
 };
 use crate::{host::HostDirectory, settings::Settings};
@@ -105,6 +105,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut report = Report { fit: true, sections: Vec::new() };
     let (section, db) = check_settings(settings);
     report.add(section, settings)?;
+    let unfit = if report.fit { FAILED } else { WRONG_USAGE };
     let mut servers = Vec::new();
     if let Some(db) = db {
         let (section, found) = database::check(settings, &db).await;
@@ -124,7 +125,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     if settings.json {
         output::json(&report)?;
     }
-    Ok(if report.fit { ExitCode::SUCCESS } else { FAILED.into() })
+    Ok(if report.fit { ExitCode::SUCCESS } else { unfit.into() })
 }
 
 fn check_settings(settings: &Settings) -> (Section, Option<PgPool>) {

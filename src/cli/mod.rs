@@ -15,7 +15,12 @@ mod schema;
 mod servers;
 mod terminal;
 
-use std::{collections::BTreeMap, ffi::OsString, process::ExitCode, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use secrecy::ExposeSecret;
@@ -118,13 +123,9 @@ enum Unparsed {
 
 /// Flags win over the environment, the environment over the file that `--config` names.
 fn parse(args: Vec<OsString>) -> Result<Cli, Unparsed> {
-    let command = match config_file(&args) {
-        None => Cli::command(),
-        Some(file) => {
-            let values = settings::read_file(file.as_ref()).map_err(Unparsed::File)?;
-            with_defaults(Cli::command(), &values)
-        }
-    };
+    let file = config_file(&args).filter(|file| !file.is_empty());
+    let values = file.map(|file| settings::read_file(file.as_ref())).transpose().map_err(Unparsed::File)?;
+    let command = with_defaults(Cli::command(), &values.unwrap_or_default());
     let matches = command.try_get_matches_from(args).map_err(Unparsed::Usage)?;
     Cli::from_arg_matches(&matches).map_err(Unparsed::Usage)
 }
@@ -143,13 +144,16 @@ fn config_file(args: &[OsString]) -> Option<OsString> {
     std::env::var_os("PINACLE_CONFIG")
 }
 
+/// Makes the file's values defaults. A setting that is empty, in the file or in the environment, counts as not set.
 fn with_defaults(command: clap::Command, values: &BTreeMap<String, String>) -> clap::Command {
     command.mut_args(|arg| {
-        let value = arg.get_env().and_then(|name| values.get(name.to_str()?));
-        match value {
-            Some(value) => arg.default_value(clap::builder::OsStr::from(value.clone())),
+        let Some(name) = arg.get_env().map(OsStr::to_owned) else { return arg };
+        let is_secret = arg.is_hide_env_values_set();
+        let arg = match name.to_str().and_then(|name| values.get(name)).filter(|value| !value.is_empty()) {
+            Some(value) => arg.default_value(clap::builder::OsStr::from(value.clone())).hide_default_value(is_secret),
             None => arg,
-        }
+        };
+        if std::env::var_os(name).is_some_and(|value| value.is_empty()) { arg.env(None::<&str>) } else { arg }
     })
 }
 

@@ -1,6 +1,6 @@
 //! `run`: the worker pool, the schedule, and what a supervisor asks.
 
-use std::{io::IsTerminal, process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, process::ExitCode, sync::Arc, time::Instant};
 
 use futures::FutureExt;
 use sqlx::PgPool;
@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    host::HostDirectory,
+    host::{HostDirectory, LeaseClock},
     http,
     lifecycle::Tools,
-    queue::{self, DATABASE_PATIENCE, PoolSettings},
+    queue::{self, DATABASE_PATIENCE, LEASE_VALIDITY, PoolSettings},
     reconcile::{self, Reconciler},
     schedule::{self, Task, cleanup::Cleanup},
     settings::{LogFormat, Settings},
@@ -40,7 +40,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         catalog,
         subnets: settings.pod_subnets,
         installation: store::installation::id(&db).await?.into(),
-        lease: queue::lease_clock(),
+        lease: LeaseClock::new(Instant::now() + LEASE_VALIDITY),
     };
     let (hosts, installation) = (Arc::clone(&tools.hosts), Arc::clone(&tools.installation));
     let reconciler = Reconciler::new(db.clone(), hosts, installation, settings.reconcile_grace);

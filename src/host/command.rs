@@ -3,35 +3,10 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 /// What a command is given when the caller says nothing else: enough for a Docker command on a busy host.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// What a secret part looks like wherever a command is shown.
-pub const REDACTED: &str = "[redacted]";
-
-#[derive(Debug, Clone)]
-enum Part {
-    Plain(String),
-    Secret(SecretString),
-}
-
-impl Part {
-    fn exposed(&self) -> &str {
-        match self {
-            Self::Plain(text) => text,
-            Self::Secret(secret) => secret.expose_secret(),
-        }
-    }
-
-    fn shown(&self) -> &str {
-        match self {
-            Self::Plain(text) => text,
-            Self::Secret(_) => REDACTED,
-        }
-    }
-}
 
 /// A NUL byte cannot travel in an argv.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -51,7 +26,7 @@ enum Visibility {
 /// One command for a pod host, or for a container on it.
 #[derive(Debug, Clone)]
 pub struct Command {
-    argv: Vec<Part>,
+    argv: Vec<String>,
     /// The container to run in; `None` is the host itself.
     pub container: Option<String>,
     /// What a user is shown as the command inside the container, where it is not the argv as it stands.
@@ -71,7 +46,7 @@ pub struct Command {
 impl Command {
     pub fn new(program: impl Into<String>) -> Self {
         Self {
-            argv: vec![Part::Plain(program.into())],
+            argv: vec![program.into()],
             container: None,
             shown_as: None,
             visibility: Visibility::User,
@@ -83,29 +58,15 @@ impl Command {
         }
     }
 
-    /// A shell script of the user's: one argument to `sh -c`, shown as it was written.
-    pub fn script(script: impl Into<String>) -> Self {
-        let script = script.into();
-        Self::new("sh").arg("-c").arg(script.clone()).shown_as(script)
-    }
-
     #[must_use]
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
-        self.argv.push(Part::Plain(arg.into()));
+        self.argv.push(arg.into());
         self
     }
 
     #[must_use]
     pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
-        self.argv.extend(args.into_iter().map(|arg| Part::Plain(arg.into())));
-        self
-    }
-
-    /// An argument that no log shows. It can still be seen in the host's process list while the command runs, so a
-    /// secret that can travel by [`Command::input`] does.
-    #[must_use]
-    pub fn secret(mut self, secret: SecretString) -> Self {
-        self.argv.push(Part::Secret(secret));
+        self.argv.extend(args.into_iter().map(Into::into));
         self
     }
 
@@ -175,43 +136,30 @@ impl Command {
     /// # Errors
     /// The first that holds a NUL byte.
     pub(super) fn check(&self) -> Result<(), NulByte> {
-        match self.argv.iter().find(|part| part.exposed().contains('\0')) {
-            Some(part) => Err(NulByte(format!("{:?}", part.shown()))),
+        match self.argv.iter().find(|word| word.contains('\0')) {
+            Some(word) => Err(NulByte(format!("{word:?}"))),
             None => Ok(()),
         }
     }
 
-    /// The argv as it is executed, secrets and all.
-    pub(super) fn exposed_argv(&self) -> impl Iterator<Item = &str> {
-        self.argv.iter().map(Part::exposed)
+    /// The argv as it is executed.
+    pub(super) fn argv(&self) -> impl Iterator<Item = &str> {
+        self.argv.iter().map(String::as_str)
     }
 
-    /// The secret parts, for the redactor.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.argv.iter().filter_map(|part| match part {
-            Part::Plain(_) => None,
-            Part::Secret(secret) => Some(secret.expose_secret()),
-        })
-    }
-
-    /// The full command, as an admin can paste it on the host.
-    pub fn shown(&self) -> String {
-        let mut words = Vec::new();
-        if self.sudo {
-            words.extend(["sudo", "-n", "--"]);
-        }
-        if let Some(container) = &self.container {
-            words.extend(["docker", "exec", "-i", container]);
-        }
-        words.extend(self.argv.iter().map(Part::shown));
-        quote_for_people(&words)
+    /// The full command, as an admin can paste it on the host, in the words that `hide` makes of it: a secret is looked
+    /// for before quoting takes it apart.
+    pub fn shown(&self, hide: impl Fn(&str) -> String) -> String {
+        let sudo: &[&str] = if self.sudo { &["sudo", "-n", "--"] } else { &[] };
+        let exec = self.container.iter().flat_map(|container| ["docker", "exec", "-i", container]);
+        quote_for_people(sudo.iter().copied().chain(exec).chain(self.argv()).map(hide))
     }
 
     /// The command as run inside the container; `None` for an infrastructure command.
-    pub fn shown_in_container(&self) -> Option<String> {
+    pub fn shown_in_container(&self, hide: impl Fn(&str) -> String) -> Option<String> {
         self.container.as_ref().filter(|_| self.visibility == Visibility::User).map(|_| match &self.shown_as {
-            Some(shown) => shown.clone(),
-            None => quote_for_people(&self.argv.iter().map(Part::shown).collect::<Vec<_>>()),
+            Some(shown) => hide(shown),
+            None => quote_for_people(self.argv().map(hide)),
         })
     }
 }
@@ -227,10 +175,9 @@ pub(super) fn quote<'a>(words: impl IntoIterator<Item = &'a str> + Clone) -> Res
     })
 }
 
-fn quote_for_people(words: &[&str]) -> String {
+fn quote_for_people(words: impl Iterator<Item = String>) -> String {
     words
-        .iter()
-        .map(|word| shlex::try_quote(word).unwrap_or_else(|_| Cow::Owned(format!("{word:?}"))))
+        .map(|word| shlex::try_quote(&word).map_or_else(|_| format!("{word:?}"), Cow::into_owned))
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -240,21 +187,28 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::host::redact::Redactor;
 
     #[test]
     fn a_command_in_a_container_is_shown_in_full_and_as_the_user_wrote_it() {
-        let command = Command::script("echo 'a  b' && false").inside("pinacle-pod-x");
-        assert_eq!(command.shown_in_container().as_deref(), Some("echo 'a  b' && false"));
-        assert_eq!(command.shown(), r#"docker exec -i pinacle-pod-x sh -c "echo 'a  b' && false""#);
-        assert_eq!(Command::new("true").shown_in_container(), None);
+        let script = "echo 'a  b' && false";
+        let command = Command::new("sh").args(["-c", script]).shown_as(script).inside("pinacle-pod-x");
+        assert_eq!(command.shown_in_container(str::to_owned).as_deref(), Some(script));
+        assert_eq!(command.shown(str::to_owned), r#"docker exec -i pinacle-pod-x sh -c "echo 'a  b' && false""#);
+        assert_eq!(Command::new("true").shown_in_container(str::to_owned), None);
     }
 
     #[test]
-    fn a_secret_part_is_executed_but_not_shown() {
-        let command = Command::new("login").secret("hunter2hunter2".into());
-        assert_eq!(command.exposed_argv().last(), Some("hunter2hunter2"));
-        assert_eq!(command.shown(), "login '[redacted]'");
-        assert!(!format!("{command:?}").contains("hunter2"));
+    fn a_secret_is_found_whatever_quotes_it_needs() {
+        let secrets = ["pa^ss12345", "abc$def!x", "it's \"12345\"", "back\\slash`"];
+        let redactor = Redactor::new(secrets.map(str::to_owned));
+        for secret in secrets {
+            let command = Command::new("login").arg(format!("it's --password={secret}")).inside("pinacle-pod-x");
+            let shown = command.shown(|word| redactor.text(word));
+            assert_eq!(shown, r#"docker exec -i pinacle-pod-x login "it's --password=[redacted]""#);
+            let shown = command.shown_in_container(|word| redactor.text(word)).unwrap();
+            assert_eq!(shown, r#"login "it's --password=[redacted]""#);
+        }
     }
 
     #[test]

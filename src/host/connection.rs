@@ -16,7 +16,7 @@ use crate::fault;
 /// what an older lease left may take 17 s to end first, and a command 10 s from SIGTERM to the end of its last child.
 const LAST_WORD_MARGIN: Duration = Duration::from_secs(40);
 /// How long a cancelled command may take to end: as long as that, and the time a guard in a container is given first.
-const CANCEL_MARGIN: Duration = Duration::from_secs(50);
+pub const CANCEL_MARGIN: Duration = Duration::from_secs(50);
 /// Enough for a host that is busy, and has to be dialled first.
 const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of what a failed command said is quoted, in characters.
@@ -118,7 +118,7 @@ pub enum ConnectionError {
 /// The commands of an execution are effects of it, and their ends are; what nobody wrote down is not.
 fn fault_boundary(command: &Command, fence: Option<&FencedBy>, what: &str) {
     if fence.is_some() {
-        fault::boundary(|| format!("{what}`{}`", command.shown()));
+        fault::boundary(|| format!("{what}`{}`", command.shown(str::to_owned)));
     }
 }
 

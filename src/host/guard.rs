@@ -13,9 +13,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    ConnectionError,
+    ConnectionError, LeaseClock,
     command::{Command, NulByte, quote},
-    recorder::LeaseClock,
 };
 use crate::fault;
 
@@ -37,6 +36,8 @@ const OUTER_MARGIN: Duration = Duration::from_secs(15);
 /// anyone has read them: beyond that, one command that does not read its stdin can stop all others on the connection
 /// (russh 0.62 sends nothing for any channel while one channel's window is closed).
 const MAX_SENT_BYTES: usize = 1536 * 1024;
+/// A host where a shell does not start within this is not fit for work.
+pub(super) const GREETING_TIMEOUT: Duration = Duration::from_secs(20);
 /// A guard that waits for longer is not used: by then the host's clock and ours may have drifted apart.
 const MAX_WAIT: Duration = Duration::from_hours(1);
 /// What `docker exec` itself exits with where that is an answer: there is no shell in the container, or the container was
@@ -165,13 +166,13 @@ fn encode(command: &Command, fence: Option<(&str, i64, u64)>, order: &Order) -> 
         words.extend(["sudo", "-n", "--"]);
     }
     let Some(container) = &command.container else {
-        words.extend(command.exposed_argv());
+        words.extend(command.argv());
         return Ok([&*encode_order(&order.nonce, &words, &input.len().to_string())?, input, b"\n"].concat());
     };
     words.extend(["docker", "exec", "-i", container, "sh", "-c", SCRIPT]);
     let outer = encode_order(&order.nonce, &words, "all")?;
     let limit = whole_seconds(command.timeout);
-    let words: Vec<&str> = [NO_FENCE, "0", "0", &limit, "keep"].into_iter().chain(command.exposed_argv()).collect();
+    let words: Vec<&str> = [NO_FENCE, "0", "0", &limit, "keep"].into_iter().chain(command.argv()).collect();
     let inner = encode_order(&order.inner_nonce, &words, &input.len().to_string())?;
     Ok([&*outer, &inner, input, b"\n"].concat())
 }

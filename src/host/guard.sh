@@ -37,6 +37,7 @@ await() {
 }
 
 uptime
+[ -n "$up" ] || exit 1
 printf '\036pinacle-guard %s\n' "$up"
 printf '\036pinacle-guard %s\n' "$up" >&2
 exec 4>&2 2>/dev/null    # the shell's own "Terminated" is no output of the command

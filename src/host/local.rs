@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ConnectionError,
     connection::ServerConnection,
-    guard::{Event, Guard, Pipe, SCRIPT},
+    guard::{Event, GREETING_TIMEOUT, Guard, Pipe, SCRIPT},
 };
 
 /// Chunks of output between the guard and the log: a slow database makes the command wait, not the memory grow.
@@ -43,7 +43,10 @@ impl ServerConnection for Local {
         tokio::spawn(forward(stdout, sender.clone(), Event::Stdout));
         tokio::spawn(forward(stderr, sender, Event::Stderr));
         tokio::spawn(async move { shell.wait().await });
-        Guard::greet(Pipe { input: Box::new(input), events }, CancellationToken::new()).await
+        let greeted = Guard::greet(Pipe { input: Box::new(input), events }, CancellationToken::new());
+        tokio::time::timeout(GREETING_TIMEOUT, greeted).await.unwrap_or_else(|_| {
+            Err(ConnectionError::NoShell(format!("it did not start within {} s", GREETING_TIMEOUT.as_secs())))
+        })
     }
 }
 

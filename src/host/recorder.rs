@@ -12,7 +12,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Command, ConnectionError, Host, Outcome,
+    Command, ConnectionError, Host, LeaseClock, Outcome,
     capture::{Capture, LIMIT},
     connection::Output,
     guard::FencedBy,
@@ -31,28 +31,6 @@ const BYTES_PER_FLUSH_INTERVAL: usize = 64 * 1024;
 const FINISH_RETRIES: usize = 6;
 /// How much of a failed command's output its error quotes.
 const QUOTED_BYTES: usize = 400;
-
-/// Up to when the worker surely holds its leases; moved on by its heartbeat.
-#[derive(Debug, Clone)]
-pub struct LeaseClock(Arc<Mutex<Instant>>);
-
-impl LeaseClock {
-    pub fn new(valid_until: Instant) -> Self {
-        Self(Arc::new(Mutex::new(valid_until)))
-    }
-
-    pub fn extend(&self, valid_until: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = valid_until;
-    }
-
-    pub fn valid_until(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn is_valid(&self) -> bool {
-        Instant::now() < self.valid_until()
-    }
-}
 
 /// A command that ran.
 pub struct Finished {
@@ -111,7 +89,8 @@ impl Recorder {
 
     /// A command, for an error.
     fn shown(&self, command: &Command) -> String {
-        self.redactor.text(&command.shown_in_container().unwrap_or_else(|| command.shown()))
+        let hide = |text: &str| self.redactor.text(text);
+        command.shown_in_container(hide).unwrap_or_else(|| command.shown(hide))
     }
 
     /// Runs a command whose exit code is an answer.
@@ -121,13 +100,12 @@ impl Recorder {
     pub async fn look(&self, command: &Command) -> Result<Finished, HostError> {
         self.may_go_on()?;
         command.check().map_err(ConnectionError::from)?;
-        let redactor = self.redactor.with(command.secrets());
-        let shown = redactor.text(&command.shown());
-        let shown_inside = command.shown_in_container().map(|shown| redactor.text(&shown));
+        let hide = |text: &str| self.redactor.text(text);
+        let (shown, shown_inside) = (command.shown(hide), command.shown_in_container(hide));
         let log = logs::NewLog { command: &shown, container_command: shown_inside.as_deref(), label: command.label };
         let id = logs::begin(&self.db, &self.fence, &log).await?;
         let began = Instant::now();
-        let streams = Streams::new(&redactor, command.is_confidential());
+        let streams = Streams::new(&self.redactor, command.is_confidential());
         let result = self.exec(command, &id, &streams).await;
         let duration_ms = i32::try_from(began.elapsed().as_millis()).unwrap_or(i32::MAX);
 
@@ -139,7 +117,7 @@ impl Recorder {
             Err(error) => (Outcome::Lost.exit_code(), Some(format!("the command was not run: {error}"))),
         };
         if let Some(note) = note {
-            streams.note(&redactor.text(&note));
+            streams.note(&hide(&note));
         }
         let write = || async {
             streams.flush(&self.db, &self.fence, &id).await?;

@@ -53,13 +53,6 @@ impl Redactor {
         Self(Arc::new(RwLock::new(Secrets::new(secrets.into_iter().collect()))))
     }
 
-    /// Another redactor that hides these values, too.
-    #[must_use]
-    pub fn with<'a>(&self, more: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut more = more.into_iter().map(str::to_owned).peekable();
-        if more.peek().is_none() { self.clone() } else { Self::new(self.values().into_iter().chain(more)) }
-    }
-
     /// Hides these values, too, in what begins from now on.
     pub fn learn(&self, more: impl IntoIterator<Item = String>) {
         let values = self.values().into_iter().chain(more).collect();

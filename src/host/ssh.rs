@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ConnectionError,
     connection::ServerConnection,
-    guard::{Event, Guard, Pipe, SCRIPT},
+    guard::{Event, GREETING_TIMEOUT, Guard, Pipe, SCRIPT},
 };
 
 /// Half of sshd's MaxSessions, which is 10 where nobody changed it: sshd may read the end of some sessions and the
@@ -40,7 +40,6 @@ const STARTS_AT_ONCE: usize = 8;
 const WARM_GUARDS: usize = 2;
 /// To connect, to authenticate, and to see the guard's greeting.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
-const GREETING_TIMEOUT: Duration = Duration::from_secs(20);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_MAX: usize = 3;
 /// How long a guard that was given up may take to end its command; its session counts until then.
@@ -367,17 +366,21 @@ fn unreachable(endpoint: &Endpoint, reason: String) -> ConnectionError {
     ConnectionError::Unreachable { host: endpoint.to_string(), reason }
 }
 
-/// Asks a host for its public host key, to be pinned.
+/// Asks a host for its public host key, to be pinned. A host that has several shows the one of `expected`'s kind.
 ///
 /// # Errors
-/// The host can't be reached, or speaks no SSH.
-pub async fn fetch_host_key(host: &str, port: u16) -> Result<String, ConnectionError> {
+/// The host can't be reached, speaks no SSH, or has no key of that kind.
+pub async fn fetch_host_key(host: &str, port: u16, expected: Option<&PublicKey>) -> Result<String, ConnectionError> {
     let endpoint = Endpoint { host: host.to_owned(), port, user: String::new(), host_key: String::new() };
     let (handler, seen) = KeyCollector::new();
     let fetched = async {
         let addresses = resolve(&endpoint).await?;
         // The handshake is broken off once the key was seen, so its result says nothing.
-        drop(russh::client::connect(Arc::new(Config::default()), &*addresses.0, handler).await);
+        let config = expected.map_or_else(Config::default, |key| config(host_key_algorithms(key)));
+        let met = russh::client::connect(Arc::new(config), &*addresses.0, handler).await;
+        if let Err(russh::Error::NoCommonAlgo { .. }) = met {
+            return Err(ConnectionError::HostKey { host: endpoint.to_string() });
+        }
         let key = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
         key.ok_or_else(|| unreachable(&endpoint, "no SSH server showed a host key".to_owned()))
     };

@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{StepError, steps};
 use crate::{
-    host::{HostDirectory, Recorder, recorder::LeaseClock, redact::Redactor},
+    host::{HostDirectory, LeaseClock, Recorder, redact::Redactor},
     network::{NetworkManager, SubnetPool},
     runtime::ContainerRuntime,
-    spec::{Catalog, PodSpec},
+    spec::{Catalog, PodSpec, text::env_name},
     store::{
         Fence,
         pods::{self, Pod},
@@ -83,6 +83,15 @@ impl PodAtWork {
     /// Whether the pod has a secret variable of this name.
     pub fn has_secret(&self, name: &str) -> bool {
         self.secrets.iter().any(|secret| secret.kind == "env" && secret.name == name)
+    }
+
+    /// That each secret of the pod's environment can be a variable.
+    ///
+    /// # Errors
+    /// The first whose name is none.
+    pub fn check_secrets(&self) -> Result<(), String> {
+        let mut names = self.secrets.iter().filter(|secret| secret.kind == "env").map(|secret| &secret.name);
+        names.try_for_each(|name| env_name(name)).map_err(|reason| format!("pod_secrets.name: {reason}"))
     }
 
     /// The pod's site, looked up once: it does not change while a job runs.

@@ -83,9 +83,12 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
                 )),
             ));
         }
-        let unusable = unusable.or_else(|| pod.spec.check_environment(|name| pod.has_secret(name)).err());
+        let unusable = unusable
+            .or_else(|| pod.spec.check_environment(|name| pod.has_secret(name)).err())
+            .map(|error| error.to_string())
+            .or_else(|| pod.check_secrets().err());
         if let Some(error) = unusable.filter(|_| !matches!(claimed.kind, JobKind::Stop | JobKind::Destroy)) {
-            return Ok((pod, Err(StepError::fail(error.to_string()))));
+            return Ok((pod, Err(StepError::fail(error))));
         }
         let walked = lifecycle::walk(plan(claimed.kind), &pod, claimed.attempt, drain).await;
         Ok((pod, walked))

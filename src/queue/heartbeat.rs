@@ -9,7 +9,7 @@ use super::{
     HEARTBEAT_INTERVAL, LEASE_VALIDITY,
     running::{Running, StopReason},
 };
-use crate::{host::recorder::LeaseClock, store::jobs};
+use crate::{host::LeaseClock, store::jobs};
 
 /// Where the database says that a running job shall stop.
 const CANCELS: &str = "pod_job_cancels";
@@ -19,12 +19,9 @@ pub async fn run(db: PgPool, worker: String, running: Arc<Running>, lease: Lease
     let mut cancels = None;
     loop {
         beat(&db, &worker, &running, &lease).await;
-        if cancels.is_none() {
-            cancels = listen(&db).await;
-        }
         tokio::select! {
             () = tokio::time::sleep(HEARTBEAT_INTERVAL) => {}
-            heard = hear(&mut cancels) => if !heard { cancels = None },
+            () = hear(&db, &mut cancels) => {}
             () = end.cancelled() => return,
         }
     }
@@ -36,11 +33,15 @@ async fn listen(db: &PgPool) -> Option<PgListener> {
     Some(listener)
 }
 
-/// Waits for a cancel. False where the listener is lost.
-async fn hear(cancels: &mut Option<PgListener>) -> bool {
-    match cancels {
-        Some(listener) => listener.try_recv().await.is_ok_and(|heard| heard.is_some()),
-        None => std::future::pending().await,
+/// Waits for a cancel, or for the loss of the listener. One that can't be had now is tried again after the next beat,
+/// which does not wait for it.
+async fn hear(db: &PgPool, cancels: &mut Option<PgListener>) {
+    if cancels.is_none() {
+        *cancels = listen(db).await;
+    }
+    let Some(listener) = cancels else { return std::future::pending().await };
+    if !listener.try_recv().await.is_ok_and(|heard| heard.is_some()) {
+        *cancels = None;
     }
 }
 

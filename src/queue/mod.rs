@@ -12,7 +12,7 @@ mod sweep;
 use std::time::Duration;
 
 pub use hosts::keep_in_touch;
-pub use pool::{PoolSettings, lease_clock, run};
+pub use pool::{PoolSettings, run};
 
 /// How often a worker renews the leases of what it runs.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);

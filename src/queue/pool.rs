@@ -13,13 +13,13 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
-    LEASE_VALIDITY,
     execution::{Ended, execute},
     heartbeat,
     running::{Running, StopReason},
     sweep,
 };
 use crate::{
+    host::connection::CANCEL_MARGIN,
     lifecycle::Tools,
     store::{
         doorbells::QUEUE,
@@ -32,7 +32,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The pause before a worker that ended is made anew, so that a database that is down is not hammered.
 const REBUILD_PAUSE: Duration = Duration::from_secs(1);
 /// After a cancelled command's own grace there is not much left to do.
-const ABORT_GRACE: Duration = Duration::from_secs(30);
+const ABORT_GRACE: Duration = CANCEL_MARGIN.saturating_add(Duration::from_secs(10));
 
 #[derive(Debug, Clone)]
 pub struct PoolSettings {
@@ -192,9 +192,4 @@ async fn after_panic(pool: &Pool, claimed: &Claimed) -> Ended {
         jobs::fail(db, &fence, jobs::JobStatus::Failed, error).await.map(|()| Ended::Failed)
     };
     written.unwrap_or(Ended::Fenced)
-}
-
-/// A lease clock that has not begun: it runs from the first heartbeat on.
-pub fn lease_clock() -> crate::host::recorder::LeaseClock {
-    crate::host::recorder::LeaseClock::new(std::time::Instant::now() + LEASE_VALIDITY)
 }

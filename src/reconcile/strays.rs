@@ -15,7 +15,7 @@ use super::{
     inventory::Inventory,
 };
 use crate::{
-    host::{Command, Host, Outcome, connection::Collected, guard::FencedBy, recorder::LeaseClock},
+    host::{Command, Host, LeaseClock, Outcome, connection::Collected, guard::FencedBy},
     store::{
         extras::{self, Extra, Sighting},
         reconcile::{Believed, raise_lease},
@@ -76,7 +76,7 @@ impl Claim<'_> {
         self.fence.clock.extend(Instant::now() + ORDER_VALIDITY);
         match self.host.connection.exec(command, Some(&self.fence), &mut output, self.cancel).await {
             Ok(Outcome::Exited(0)) => Ok(()),
-            Ok(outcome) => Err(format!("`{}` {outcome}: {}", command.shown(), output.said())),
+            Ok(outcome) => Err(format!("`{}` {outcome}: {}", command.shown(str::to_owned), output.said())),
             Err(error) => Err(error.to_string()),
         }
     }

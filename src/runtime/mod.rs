@@ -14,15 +14,13 @@ use tokio::sync::OnceCell;
 
 use crate::{
     host::{Command, Finished, HostError, Recorder},
-    spec::Tier,
+    spec::{Tier, WORKSPACE},
 };
 use names::{label_filter, label_options, object_name};
 use quota::DiskQuota;
 
 /// The name that gVisor is registered with at the host's Docker.
 pub const RUNTIME: &str = "runsc";
-/// Where the pod's volume is mounted.
-pub const WORKSPACE: &str = "/workspace";
 
 /// What nginx, apt and PostgreSQL need of root's rights inside the pod; all others are dropped.
 const CAPABILITIES: [&str; 8] =
@@ -90,11 +88,6 @@ impl ContainerRuntime {
             name: object_name(pod_id),
             quota: OnceCell::new(),
         }
-    }
-
-    /// The container's name, for commands inside it.
-    pub fn container_name(&self) -> &str {
-        &self.name
     }
 
     fn docker<const N: usize>(&self, args: [&str; N]) -> Command {

@@ -22,7 +22,7 @@ mod tier;
 
 pub use catalog::{Catalog, CatalogError};
 pub use error::SpecError;
-pub use pod::{PodSpec, PortSpec, ProcessSpec, Protocol};
+pub use pod::{PodSpec, PortSpec, ProcessSpec, Protocol, WORKSPACE};
 pub use repository::Repository;
 pub use resolve::{DEFAULT_IMAGE, resolve, resolve_project, secrets};
 pub use tier::Tier;

@@ -11,8 +11,8 @@ use super::repository::Repository;
 use super::tier::Tier;
 use crate::services::ServiceTemplate;
 
-/// The folder in the pod where projects are.
-const WORKSPACE: &str = "/workspace";
+/// The folder in the pod where projects are: its volume.
+pub const WORKSPACE: &str = "/workspace";
 
 /// The value of a variable is a secret if one of these is in its name, in capitals or not.
 const SECRET_NAMES: [&str; 7] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "DSN", "DATABASE_URL"];

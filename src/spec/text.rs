@@ -80,7 +80,7 @@ checked_text! {
     ImageName, image_name
 }
 
-fn env_name(text: &str) -> Result<(), String> {
+pub(crate) fn env_name(text: &str) -> Result<(), String> {
     let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if is_word && text.bytes().next().is_some_and(|byte| !byte.is_ascii_digit()) {
         return Ok(());

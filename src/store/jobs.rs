@@ -388,11 +388,11 @@ pub async fn list(db: &PgPool, pod_id: Option<&str>, limit: i64) -> Result<Vec<J
     .await
 }
 
-/// True where a destroy stands in the pod's line.
+/// True where a destroy that will be carried out stands in the pod's line.
 pub async fn destroy_follows(db: &PgPool, pod_id: &str) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM pod_jobs WHERE pod_id = $1 AND kind = 'destroy' AND run_at <= now()
-                          AND status IN ('queued', 'retrying')) AS "follows!""#,
+        r#"SELECT EXISTS (SELECT FROM pod_jobs WHERE pod_id = $1 AND kind = 'destroy' AND payload = '{}'
+                          AND run_at <= now() AND status IN ('queued', 'retrying')) AS "follows!""#,
         pod_id
     )
     .fetch_one(db)

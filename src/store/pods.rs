@@ -170,15 +170,21 @@ pub struct Reservation {
 /// Why a pod has no place.
 #[derive(Debug)]
 pub enum Placement {
-    Placed(String),
-    /// No server is online.
+    Placed,
+    /// No server is online, or the chosen one is not.
     NoServer,
-    /// Every online server lacks the room.
+    /// Every such server lacks the room.
     NoRoom,
 }
 
-/// Gives the pod a server that has room, the emptiest first, and reserves what it takes there. Placements happen one at a time, so that none is oversold.
-pub async fn place(db: &PgPool, fence: &Fence, wanted: Reservation) -> Result<Placement, StoreError> {
+/// Gives the pod a server that has room, the emptiest first, or `chosen` if that has, and reserves what it takes there.
+/// Placements happen one at a time, so that none is oversold.
+pub async fn place(
+    db: &PgPool,
+    fence: &Fence,
+    wanted: Reservation,
+    chosen: Option<&str>,
+) -> Result<Placement, StoreError> {
     let mut tx = db.begin().await?;
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('pinacle.placement', 0))").execute(&mut *tx).await?;
     let room = sqlx::query!(
@@ -186,12 +192,13 @@ pub async fn place(db: &PgPool, fence: &Fence, wanted: Reservation) -> Result<Pl
                   (s.cpu_cores - coalesce(sum(p.cpu_cores), 0) >= $1 AND s.memory_mb - coalesce(sum(p.memory_mb), 0) >= $2
                    AND s.disk_gb - coalesce(sum(p.disk_gb), 0) >= $3) AS "fits!"
            FROM servers s LEFT JOIN pods p ON p.server_id = s.id AND p.destroyed_at IS NULL AND p.id <> $4
-           WHERE s.status = 'online'
+           WHERE s.status = 'online' AND ($5::text IS NULL OR s.id = $5)
            GROUP BY s.id ORDER BY 2 DESC, s.name"#,
         wanted.cpu_cores,
         i64::from(wanted.memory_mb),
         i64::from(wanted.disk_gb),
-        fence.pod_id
+        fence.pod_id,
+        chosen
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -209,10 +216,10 @@ pub async fn place(db: &PgPool, fence: &Fence, wanted: Reservation) -> Result<Pl
     );
     fence.write(&mut *tx, "the pod's place", statement).await?;
     tx.commit().await?;
-    Ok(Placement::Placed(server.id.clone()))
+    Ok(Placement::Placed)
 }
 
-/// Reserves what the pod takes on the server that the pod was given from outside.
+/// Reserves what a pod takes on the server that it is on.
 pub async fn reserve(db: &PgPool, fence: &Fence, wanted: Reservation) -> Result<(), StoreError> {
     let statement = sqlx::query!(
         "UPDATE pods SET cpu_cores = $3, memory_mb = $4, disk_gb = $5 WHERE id = $1 AND lease = $2",

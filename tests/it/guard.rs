@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pinacle_worker::host::{Command, ConnectionError, Host, Outcome, guard::FencedBy, recorder::LeaseClock};
+use pinacle_worker::host::{Command, ConnectionError, Host, LeaseClock, Outcome, guard::FencedBy};
 use uuid::Uuid;
 
 use crate::{

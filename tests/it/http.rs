@@ -106,12 +106,16 @@ async fn a_worker_that_was_told_to_stop_is_not_ready_while_its_jobs_end() {
     let job = db.job(&pod, "create").await;
     db.until(&format!("SELECT step = 'port' FROM pod_jobs WHERE id = '{job}'")).await;
 
+    // Somebody who began to ask and never goes on must not keep it from its end.
+    let mut stalled = TcpStream::connect(&address).await.unwrap();
+    stalled.write_all(b"GET /metrics HTTP/1.1\r\n").await.unwrap();
     worker.signal("-TERM");
     until_ready(&address, 503, "stopping").await;
     assert_eq!(get(&address, "/healthz").await.unwrap().0, 200, "the process lives");
 
     let late = db.job(&db.pod("b", &json!({})).await, "destroy").await;
     assert_eq!(worker.stopped().await, Some(0));
+    drop(stalled);
     assert_eq!(get(&address, "/healthz").await, None);
     // What ran has gone back to the line, with its attempt; what came later was not taken.
     let row = db.text(&format!("SELECT (status, attempt) FROM pod_jobs WHERE id = '{job}'")).await;

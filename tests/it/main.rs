@@ -6,6 +6,7 @@
 
 #[cfg(feature = "faults")]
 mod chaos;
+mod cli;
 mod commands;
 mod connection;
 mod crash;

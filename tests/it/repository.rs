@@ -125,7 +125,8 @@ async fn a_repository_is_cloned_and_a_half_made_clone_is_no_obstacle() {
     let _worker = Worker::start(&db).await;
     let git = GitServer::start();
 
-    let config = json!({ "repository": { "url": git.public(), "branch": "side" }, "install": "pwd && test -s file" });
+    let config = json!({ "repository": { "url": git.public(), "branch": "side" }, "install": "pwd && test -s file",
+        "environment": { "COLOUR": "blue" } });
     let pod = db.pod("cloned", &config).await;
     db.done(&pod, "create").await;
     assert_eq!(inside(&pod, "cat /workspace/repo/file"), "side");
@@ -144,6 +145,11 @@ async fn a_repository_is_cloned_and_a_half_made_clone_is_no_obstacle() {
     inside(&pod, "echo changed >/workspace/repo/file");
     db.done(&pod, "create").await;
     assert_eq!(inside(&pod, "cat /workspace/repo/file"), "changed");
+    // The .env goes with the last variable.
+    assert_eq!(inside(&pod, "tail -n 1 /workspace/repo/.env"), "COLOUR=blue");
+    db.execute("UPDATE pods SET config = config - 'environment'").await;
+    db.done(&pod, "create").await;
+    assert_eq!(inside(&pod, "ls -A /workspace/repo"), ".git\nfile");
     db.done(&pod, "destroy").await;
 
     let missing = db.pod("no-branch", &json!({ "repository": { "url": git.public(), "branch": "nope" } })).await;
@@ -174,6 +180,15 @@ async fn a_private_repository_opens_to_its_deploy_key_alone() {
         "SELECT count(*) FROM pod_logs WHERE concat(command, container_command, stdout, stderr) LIKE '%{private}%'"
     );
     assert_eq!(db.text(&shown).await, "0");
+    // A key that was changed, or taken away, is so in the pod as well.
+    let there = "test ! -e /etc/pinacle/deploy_key || sed -n 2p /etc/pinacle/deploy_key";
+    let other = git.key("wrong_key");
+    sqlx::query("UPDATE pod_secrets SET value = $1").bind(&other).execute(&db.pool).await.unwrap();
+    db.done(&pod, "restart").await;
+    assert_eq!(inside(&pod, there), other.lines().nth(1).unwrap());
+    db.execute("DELETE FROM pod_secrets").await;
+    db.done(&pod, "restart").await;
+    assert_eq!(inside(&pod, there), "");
     db.done(&pod, "destroy").await;
 
     for (slug, key) in [("wrong-key", git.key("wrong_key")), ("no-key", String::new())] {

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 
 use crate::{
     cli::{explain, output},
-    host::ssh::fetch_host_key,
+    host::{ConnectionError, ssh::fetch_host_key},
     settings::Settings,
     store::servers::{self, NewServer},
 };
@@ -98,8 +98,12 @@ pub async fn run(db: &PgPool, settings: &Settings, add: Add) -> anyhow::Result<(
 
 /// The key that the server shows, which is the given one where one is given.
 async fn host_key(add: &Add, host: &str, json: bool) -> anyhow::Result<PublicKey> {
-    let key = PublicKey::from_openssh(&fetch_host_key(host, add.ssh_port).await?)
-        .context("the server shows a host key of an unknown kind")?;
+    let fetched = match fetch_host_key(host, add.ssh_port, add.host_key.as_ref()).await {
+        // It has no key of that kind; what it has is told.
+        Err(ConnectionError::HostKey { .. }) => fetch_host_key(host, add.ssh_port, None).await?,
+        fetched => fetched?,
+    };
+    let key = PublicKey::from_openssh(&fetched).context("the server shows a host key of an unknown kind")?;
     let shown = fingerprint(&key);
     if let Some(expected) = add.host_key.as_ref().filter(|expected| expected.key_data() != key.key_data()) {
         anyhow::bail!(

@@ -75,8 +75,10 @@ pub async fn environment(pod: &PodAtWork) -> Result<Ensured, StepError> {
         ("PINACLE_PROJECT_DIR", &dir),
     ];
     let all = exports(users.iter().copied().chain(ours)).map_err(ConnectionError::from)?;
-    let with_file = spec.repository.is_some() && !users.is_empty();
-    let (file, file_dir) = if with_file { (dotenv::write(&users), dir.as_str()) } else { (String::new(), "") };
+    let (file, file_dir) = match spec.repository {
+        Some(_) => (dotenv::write(&users), dir.as_str()),
+        None => (String::new(), ""),
+    };
     let write = script(ENVIRONMENT, [&all.len().to_string(), file_dir])
         .input(all + &file)
         .infrastructure()

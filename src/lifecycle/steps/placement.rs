@@ -5,42 +5,40 @@ use crate::{
     lifecycle::{PodAtWork, StepError},
     store::{
         pods::{self, PORTS, Placement},
-        servers,
+        servers::{self, Server},
     },
 };
 
+/// A pod that is placed stays: its data is there. One that only the web app has placed must still be let in.
 pub async fn place(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let tier = &pod.spec.tier;
-    if let Some(server_id) = &pod.pod.server_id {
-        return stay(pod, server_id).await;
+    let (tier, chosen) = (&pod.spec.tier, pod.pod.server_id.as_deref());
+    if chosen.is_some() && pod.pod.proxy_port.is_some() {
+        pods::reserve(pod.db(), &pod.fence, tier.reservation()).await?;
+        return Ok(Ensured::Already);
     }
-    match pods::place(pod.db(), &pod.fence, tier.reservation()).await? {
-        Placement::Placed(_) => Ok(Ensured::Done),
-        Placement::NoServer => Err(StepError::fail(
+    let server = match chosen {
+        Some(server_id) => servers::get(pod.db(), server_id).await?,
+        None => None,
+    };
+    match (pods::place(pod.db(), &pod.fence, tier.reservation(), chosen).await?, server) {
+        (Placement::Placed, _) => Ok(Ensured::Done),
+        (Placement::NoServer, None) => Err(StepError::fail(
             "no server is online. Add one with `pinacle-worker servers add`, or bring one back with `servers resume`",
         )),
-        Placement::NoRoom => Err(StepError::fail(format!(
-            "no online server has room for tier {} ({} CPU, {} MB of memory, {} GB of disk). Destroy pods, choose a \
-             smaller tier, or add a server",
-            tier.name, tier.cpu_cores, tier.memory_mb, tier.disk_gb
+        (Placement::NoServer, Some(Server { name, status, .. })) => Err(StepError::fail(format!(
+            "server {name} is {status} and takes no new pods. Choose another, or run `pinacle-worker servers resume \
+             {name}`"
+        ))),
+        (Placement::NoRoom, server) => Err(StepError::fail(format!(
+            "{} room for tier {} ({} CPU, {} MB of memory, {} GB of disk). Destroy pods, choose a smaller tier, or add a \
+             server",
+            server.map_or_else(|| "no online server has".to_owned(), |server| format!("server {} has no", server.name)),
+            tier.name,
+            tier.cpu_cores,
+            tier.memory_mb,
+            tier.disk_gb
         ))),
     }
-}
-
-/// A pod that is placed stays: its data is there. One that only the web app has placed must still be let in.
-async fn stay(pod: &PodAtWork, server_id: &str) -> Result<Ensured, StepError> {
-    let new_here = pod.pod.proxy_port.is_none();
-    if new_here {
-        let server = servers::get(pod.db(), server_id).await?;
-        if let Some(server) = server.filter(|server| server.status != "online") {
-            return Err(StepError::fail(format!(
-                "server {} is {} and takes no new pods. Choose another, or run `pinacle-worker servers resume {}`",
-                server.name, server.status, server.name
-            )));
-        }
-    }
-    pods::reserve(pod.db(), &pod.fence, pod.spec.tier.reservation()).await?;
-    Ok(Ensured::by(new_here))
 }
 
 pub async fn port(pod: &PodAtWork) -> Result<Ensured, StepError> {

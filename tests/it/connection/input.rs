@@ -15,7 +15,7 @@ over_both!(
     more_than_can_be_sent_is_refused,
     argv_arrives_byte_for_byte,
     any_text_arrives_byte_for_byte,
-    a_nul_is_refused_and_its_secret_is_not_told
+    a_nul_is_refused_and_named
 );
 
 /// A mebibyte of all that is special, the same each time.
@@ -179,13 +179,10 @@ async fn any_text_arrives_byte_for_byte(host: Arc<Host>) {
     }
 }
 
-async fn a_nul_is_refused_and_its_secret_is_not_told(host: Arc<Host>) {
+async fn a_nul_is_refused_and_named(host: Arc<Host>) {
     let error = try_exec(&host, &Command::new("echo").arg("a\0b"), None).await.unwrap_err();
     assert!(matches!(error, ConnectionError::Command(_)), "{error:?}");
     assert!(error.to_string().contains(r#""a\0b""#), "{error}");
-    let secret = Command::new("login").secret("hunter\0two".into());
-    let error = try_exec(&host, &secret, None).await.unwrap_err().to_string();
-    assert!(error.contains("NUL") && !error.contains("hunter"), "{error}");
     // In stdin it is a byte like any other.
     let ran = exec(&host, &Command::new("cat").input("a\0b")).await;
     assert_eq!(ran.stdout, "a\0b");

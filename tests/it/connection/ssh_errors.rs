@@ -78,7 +78,7 @@ async fn where_nobody_listens_nothing_is_waited_for() {
     assert!(took < Duration::from_secs(9), "{took:?}");
     let nowhere = Server { ssh_host: Some("no-such-host.invalid".to_owned()), ..server("ssh") };
     assert!(matches!(refusal(&ssh_to(&nowhere)).await.1, ConnectionError::Unreachable { .. }));
-    assert!(matches!(fetch_host_key("127.0.0.1", port).await.unwrap_err(), ConnectionError::Unreachable { .. }));
+    assert!(matches!(fetch_host_key("127.0.0.1", port, None).await.unwrap_err(), ConnectionError::Unreachable { .. }));
 }
 
 /// Accepts whoever comes, and says nothing.
@@ -109,7 +109,7 @@ async fn a_host_that_says_nothing_is_given_up_in_time() {
     })
     .await;
     assert!(took < Duration::from_secs(15), "{took:?}");
-    let (took, fetched) = timed(fetch_host_key("127.0.0.1", port)).await;
+    let (took, fetched) = timed(fetch_host_key("127.0.0.1", port, None)).await;
     assert!(matches!(fetched, Err(ConnectionError::Unreachable { .. })) && took < Duration::from_secs(15), "{took:?}");
 }
 
@@ -127,7 +127,7 @@ async fn a_dial_can_be_cancelled() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_key_that_is_fetched_is_the_one_to_pin() {
     let port = env("PINACLE_DEV_SSH_PORT").parse().unwrap();
-    let fetched = fetch_host_key("127.0.0.1", port).await.unwrap();
+    let fetched = fetch_host_key("127.0.0.1", port, None).await.unwrap();
     assert_eq!(fetched, env("PINACLE_DEV_SSH_HOST_KEY"));
     let host = ssh_to(&Server { ssh_host_key: Some(fetched), ..server("ssh") });
     assert!(exec(&host, &Command::new("true")).await.outcome.success());

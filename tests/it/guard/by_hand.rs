@@ -246,3 +246,12 @@ fn the_command_is_not_told_the_guards_nonce() {
     let environment = output.strip_suffix(&last_word("exited")).unwrap();
     assert!(environment.contains("PATH=") && !environment.contains(NONCE), "{environment}");
 }
+
+/// Where a service manager hides all of /proc but processes, say.
+#[test]
+fn a_host_that_hides_its_uptime_gets_a_reason_and_no_guard() {
+    let hide = "mount -t tmpfs none /proc && exec sh -c \"$0\"";
+    let ended = std::process::Command::new("unshare").args(["-m", "sh", "-c", hide, SCRIPT]).output().unwrap();
+    assert!(!ended.status.success() && ended.stdout.is_empty(), "{ended:?}");
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("/proc/uptime"), "{ended:?}");
+}

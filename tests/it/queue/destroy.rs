@@ -54,6 +54,24 @@ async fn a_rolled_back_destroy_cancels_nothing() {
     assert_eq!(held[0].cancel_reason, None);
 }
 
+/// It would cancel everything and then not destroy.
+#[tokio::test]
+async fn a_destroy_that_will_be_refused_cancels_nothing() {
+    let db = TestDb::new().await;
+    let pod = pod(&db, "a").await;
+    let (create, stop) = (db.job(&pod, "create").await, db.job(&pod, "stop").await);
+    claim(&db, &pod, "worker").await.unwrap();
+    let insert = r#"INSERT INTO pod_jobs (pod_id, kind, payload) VALUES ($1, 'destroy', '{"force": true}')"#;
+    sqlx::query(insert).bind(&pod).execute(&db.pool).await.unwrap();
+    jobs::preempt_for_due_destroys(&db.pool).await.unwrap();
+    assert_eq!(status(&db, &stop).await, "queued");
+    let held = jobs::renew(&db.pool, "worker", std::slice::from_ref(&create)).await.unwrap();
+    assert_eq!(held[0].cancel_reason, None);
+    assert!(!jobs::destroy_follows(&db.pool, &pod).await.unwrap());
+    db.job(&pod, "destroy").await;
+    assert!(jobs::destroy_follows(&db.pool, &pod).await.unwrap());
+}
+
 #[tokio::test]
 async fn a_planned_destroy_goes_first_only_once_it_is_due() {
     let db = TestDb::new().await;

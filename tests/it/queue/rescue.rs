@@ -1,6 +1,9 @@
 //! What becomes of the jobs of a worker that died, hung, or was told to stop.
 
-use pinacle_worker::store::jobs::{self, JobStatus};
+use pinacle_worker::store::{
+    jobs::{self, JobStatus},
+    steps,
+};
 
 use super::{SILENCE, claim, last_error, pod, silence_all, status};
 use crate::support::{TestDb, Worker};
@@ -27,6 +30,26 @@ async fn only_silent_and_overdue_jobs_are_taken_back_and_only_once() {
     assert_eq!(status(&db, &job["living"]).await, "running");
     assert!(last_error(&db, &job["silent"]).await.contains("stopped answering"));
     assert_eq!(db.texts("SELECT lease FROM pods ORDER BY slug").await, ["1", "2", "2"], "living, overdue, silent");
+}
+
+#[tokio::test]
+async fn the_step_that_a_dead_worker_was_at_does_not_run_for_ever() {
+    let db = TestDb::new().await;
+    let pod = pod(&db, "a").await;
+    let job = db.job(&pod, "create").await;
+    let claimed = claim(&db, &pod, "gone").await.unwrap();
+    steps::begin(&db.pool, &claimed.fence(), 0, "place", 1, 2).await.unwrap();
+    steps::end(&db.pool, &claimed.fence(), 0, "succeeded", None).await.unwrap();
+    steps::begin(&db.pool, &claimed.fence(), 1, "port", 1, 2).await.unwrap();
+    silence_all(&db).await;
+    jobs::rescue(&db.pool, SILENCE, SILENCE).await.unwrap();
+
+    let rows = "SELECT (name, status, finished_at IS NOT NULL, error) FROM pod_job_steps ORDER BY position";
+    let why = last_error(&db, &job).await;
+    assert_eq!(db.texts(rows).await, ["(place,succeeded,t,)".to_owned(), format!("(port,failed,t,\"{why}\")")]);
+    let claimed = claim(&db, &pod, "next").await.unwrap();
+    steps::begin(&db.pool, &claimed.fence(), 1, "port", 2, 2).await.unwrap();
+    assert_eq!(db.texts(rows).await.last().unwrap(), "(port,running,f,)");
 }
 
 #[tokio::test]

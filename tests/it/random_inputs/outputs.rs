@@ -10,7 +10,7 @@ use std::{
 };
 
 use pinacle_worker::{
-    host::{Command, Host, Recorder, capture::LIMIT, recorder::LeaseClock, redact::Redactor},
+    host::{Command, Host, LeaseClock, Recorder, capture::LIMIT, redact::Redactor},
     store::Fence,
 };
 use proptest::{prelude::*, sample::select};
@@ -133,7 +133,7 @@ impl Printer {
             if printed.to_stderr {
                 write!(script, " | cat >&2").unwrap();
             }
-            self.recorder.run(&Command::script(script)).await.unwrap();
+            self.recorder.run(&Command::new("sh").arg("-c").arg(script)).await.unwrap();
         }
         self.sentinel("after").await;
         let select = "SELECT stdout, stderr, exit_code, duration FROM pod_logs WHERE pod_id = $1 ORDER BY timestamp";

@@ -57,7 +57,21 @@ async fn what_others_have_reserved_is_not_given_twice() {
     assert_says(&error, &["no online server has room", "dev.small (0.5 CPU, 1024 MB of memory, 10 GB of disk)"]);
 }
 
-/// The app may choose the server itself; one that takes no new pods says so.
+/// The app may choose the server itself; its room is counted then, too.
+#[tokio::test]
+async fn a_chosen_server_without_room_takes_no_pod() {
+    let db = TestDb::new().await;
+    let _worker = Worker::start(&db).await;
+    add_server(&db, "roomy", "online", 65536).await;
+    add_server(&db, "small", "online", 512).await;
+    let pod = db.pod("a", &json!({})).await;
+    db.execute("UPDATE pods SET server_id = (SELECT id FROM servers WHERE name = 'small')").await;
+    let error = db.refused(&pod, "create").await;
+    assert_says(&error, &["server small has no room", "dev.small (0.5 CPU, 1024 MB of memory, 10 GB of disk)"]);
+    assert_failed_and_bare(&db, &pod, &error).await;
+}
+
+/// One that takes no new pods says so.
 #[tokio::test]
 async fn a_chosen_server_that_is_draining_takes_no_new_pod() {
     let host = PodHost::turn().await;

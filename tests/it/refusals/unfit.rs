@@ -56,3 +56,19 @@ async fn a_payload_with_an_unknown_key_is_refused_with_its_name() {
     }
     assert_eq!(db.text("SELECT count(*) FROM pod_logs").await, "0");
 }
+
+/// Every command of the pod would fail at it, and blame the user's.
+#[tokio::test]
+async fn a_secret_whose_name_is_no_variable_is_refused_by_its_name() {
+    let db = TestDb::new().await;
+    db.local_server().await;
+    let _worker = Worker::start(&db).await;
+    let pod = db.pod("a", &json!({})).await;
+    let insert = "INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ($1, 'env', 'A=1; touch /x #', 'quiet')";
+    sqlx::query(insert).bind(&pod).execute(&db.pool).await.unwrap();
+    let error = db.refused(&pod, "create").await;
+    assert_says(&error, &["pod_secrets.name", "A=1; touch /x #", "use letters, digits and _"]);
+    assert!(!error.contains("quiet"), "{error}");
+    assert_eq!(db.text("SELECT count(*) FROM pod_logs").await, "0");
+    db.done(&pod, "destroy").await;
+}

@@ -4,15 +4,15 @@
 set -eu
 dir=$1 branch=$2 partial=$1.partial
 IFS= read -r url
-if [ -e "$dir/.git" ] && git -C "$dir" remote get-url origin >/dev/null 2>&1; then
-    echo 'already cloned'
-    exit
-fi
 umask 077
 mkdir -p /etc/pinacle
 cat >/etc/pinacle/deploy_key
 [ -s /etc/pinacle/deploy_key ] || rm /etc/pinacle/deploy_key
 umask 022
+if [ -e "$dir/.git" ] && git -C "$dir" remote get-url origin >/dev/null 2>&1; then
+    echo 'already cloned'
+    exit
+fi
 # The first that answers as this host is taken for it: there is nobody to ask.
 export GIT_SSH_COMMAND='ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new'
 [ ! -e /etc/pinacle/deploy_key ] || GIT_SSH_COMMAND="$GIT_SSH_COMMAND -i /etc/pinacle/deploy_key -o IdentitiesOnly=yes"

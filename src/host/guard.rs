@@ -125,7 +125,7 @@ impl Guard {
 
     /// Whether it still waits for its order.
     pub fn is_waiting(&self) -> bool {
-        !self.pipe.events.is_closed() && !self.broken.is_cancelled() && self.greeted_at.elapsed() < MAX_WAIT
+        !self.pipe.events.is_closed() && self.greeted_at.elapsed() < MAX_WAIT
     }
 
     /// The order for `command`, and all that is to be sent for it.

@@ -75,7 +75,7 @@ struct Inner {
     sessions: Arc<Semaphore>,
     links: tokio::sync::Mutex<Links>,
     starts: Semaphore,
-    warm: Mutex<Vec<Guard>>,
+    warm: Mutex<Vec<(Arc<Link>, Guard)>>,
     /// Whoever holds it warms up.
     warming: tokio::sync::Mutex<()>,
 }
@@ -123,8 +123,8 @@ impl Ssh {
 
     fn take_warm(&self) -> Option<Guard> {
         let mut warm = self.0.warm.lock().unwrap_or_else(PoisonError::into_inner);
-        warm.retain(Guard::is_waiting);
-        warm.pop()
+        warm.retain(|(link, guard)| link.usable() && guard.is_waiting());
+        warm.pop().map(|(_, guard)| guard)
     }
 
     /// Starts the guards that later commands will use.
@@ -134,14 +134,14 @@ impl Ssh {
             let Ok(_turn) = ssh.0.warming.try_lock() else { return };
             let ready = || ssh.0.warm.lock().unwrap_or_else(PoisonError::into_inner).len();
             while ready() < WARM_GUARDS {
-                let Ok(guard) = ssh.start_guard(true).await else { return };
-                ssh.0.warm.lock().unwrap_or_else(PoisonError::into_inner).push(guard);
+                let Ok(started) = ssh.start_guard(true).await else { return };
+                ssh.0.warm.lock().unwrap_or_else(PoisonError::into_inner).push(started);
             }
         });
     }
 
-    /// A fresh guard. One that is only to be kept ready takes no last slot and opens no new connection.
-    async fn start_guard(&self, spare: bool) -> Result<Guard, ConnectionError> {
+    /// A fresh guard, and what it is on. One that is only to be kept ready takes no last slot and opens no new connection.
+    async fn start_guard(&self, spare: bool) -> Result<(Arc<Link>, Guard), ConnectionError> {
         let slot = self.slot(spare).await?;
         let link = Arc::clone(&slot.link);
         let _start = self.0.starts.acquire().await;
@@ -159,7 +159,7 @@ impl Ssh {
         if matches!(guard, Err(ConnectionError::Lost)) {
             link.broken.cancel();
         }
-        guard
+        guard.map(|guard| (link, guard))
     }
 
     async fn slot(&self, spare: bool) -> Result<Slot, ConnectionError> {
@@ -225,8 +225,8 @@ impl ServerConnection for Ssh {
             Some(guard) => guard,
             None => match self.start_guard(false).await {
                 // A connection that was just cut. Nothing was ordered yet, so another try does no harm.
-                Err(ConnectionError::Lost) => self.start_guard(false).await?,
-                started => started?,
+                Err(ConnectionError::Lost) => self.start_guard(false).await?.1,
+                started => started?.1,
             },
         };
         self.warm_up();

@@ -171,8 +171,8 @@ async fn work(pool: &Arc<Pool>, claimed: Claimed) {
 
     let seconds = began.elapsed().as_secs_f64();
     metrics::gauge!("pinacle_jobs_running").decrement(1.0);
-    metrics::counter!("pinacle_jobs_total", "kind" => kind.as_str(), "outcome" => ended.as_str()).increment(1);
     metrics::histogram!("pinacle_job_duration_seconds", "kind" => kind.as_str()).record(seconds);
+    metrics::counter!("pinacle_jobs_total", "kind" => kind.as_str(), "outcome" => ended.as_str()).increment(1);
     tracing::info!(
         duration_ms = seconds * 1000.0,
         outcome = ended.as_str(),

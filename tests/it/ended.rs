@@ -48,7 +48,7 @@ async fn a_cancel_a_deadline_and_a_destroy_end_the_command_with_all_that_it_star
     assert_ended(&db, &pod, &job).await;
     worker.stop().await;
 
-    let worker = Worker::start_with(&db, &[("JOB_TIMEOUT", "20")]).await;
+    let worker = Worker::start_with(&db, &[("JOB_TIMEOUT", "40")]).await;
     let job = restart_up_to_the_hook(&db, &pod).await;
     let end = db.end_of(&job).await;
     assert_eq!(end.status, "failed");

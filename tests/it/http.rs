@@ -100,7 +100,7 @@ async fn silent_host(db: &TestDb) -> TcpListener {
 async fn a_worker_that_was_told_to_stop_is_not_ready_while_its_jobs_end() {
     let db = TestDb::new().await;
     let _listener = silent_host(&db).await;
-    let worker = Worker::start_with(&db, &[("DRAIN_TIMEOUT", "1")]).await;
+    let worker = Worker::start_with(&db, &[("DRAIN_TIMEOUT", "4")]).await;
     let address = address(&worker);
     let pod = db.pod("a", &json!({})).await;
     let job = db.job(&pod, "create").await;

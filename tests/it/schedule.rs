@@ -1,7 +1,5 @@
 //! The schedule: the log cleanup, and that a tick is done once.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use pinacle_worker::{schedule::cleanup::Cleanup, store::schedule::claim_tick};
 use tokio::task::JoinSet;
@@ -90,15 +88,13 @@ async fn two_workers_do_a_ticks_work_once() {
     let workers = [workers.0, workers.1];
     let runs = |worker: &Worker| worker.log().matches("The log cleanup deleted").count();
     eventually("some cleanups by both", async || workers.iter().all(|worker| runs(worker) >= 2).then_some(())).await;
-    db.until("SELECT count(*) >= 5 FROM schedule_ticks").await;
+    let ticks = "SELECT count(*) FROM schedule_ticks WHERE task = 'log-cleanup'";
+    db.until(&format!("SELECT ({ticks}) >= 5")).await;
 
     // Both followed all ticks, so at a moment between two of them: a run a tick, and each worker's first.
     let runs = runs(&workers[0]) + runs(&workers[1]);
-    let ticks: usize = db.text("SELECT count(*) FROM schedule_ticks").await.parse().unwrap();
+    let ticks: usize = db.text(ticks).await.parse().unwrap();
     assert!(runs <= ticks + workers.len(), "{runs} runs for {ticks} ticks");
-    let seconds: BTreeSet<String> =
-        db.texts("SELECT extract(epoch FROM tick_at) FROM schedule_ticks").await.into_iter().collect();
-    assert_eq!(seconds.len(), ticks);
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
 //! Services inside a pod: installed once, supervised, judged by their health, and gone when no longer wanted.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use fantoccini::Locator;
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::{
-    HANG, PodHost, TestDb, Worker, eventually,
+    PodHost, TestDb, Worker, eventually,
     host::{fetch, inventory, sh},
     web::{Browser, Socket},
 };
@@ -53,12 +53,14 @@ async fn the_editor_opens_in_a_browser_and_the_terminal_answers() {
     let browser = Browser::start().await;
     browser.client.goto(&format!("http://{editor}/?folder=/workspace")).await.unwrap();
     let file = Locator::Css(".explorer-folders-view [aria-label^='question.txt']");
-    let entry = browser.client.wait().at_most(HANG).for_element(file).await.unwrap();
-    entry.click().await.unwrap();
     let text = Locator::XPath("//*[contains(@class, 'view-line') and contains(., 'What') and contains(., 'it?')]");
-    let shown = browser.client.wait().at_most(HANG).for_element(text).await;
-    let picture = browser.screenshot("code-server").await;
-    assert!(shown.is_ok(), "the editor does not show the file; see {}", picture.display());
+    eventually("the file in the editor", async || {
+        // The page draws itself anew as it loads, and a click may go to what is no longer there.
+        browser.client.find(file).await.ok()?.click().await.ok()?;
+        browser.client.wait().at_most(Duration::from_secs(5)).for_element(text).await.ok()
+    })
+    .await;
+    browser.screenshot("code-server").await;
     browser.close().await;
 
     // A terminal of one's own, and the one that the process writes to.
@@ -157,7 +159,7 @@ async fn a_service_that_never_becomes_healthy_fails_the_job_with_its_last_words(
         description = "Never answers"
         default_port = 9000
         start = "echo looking for the license; echo no license >&2; exec sleep 1000000"
-        health = { command = "echo not yet; false", timeout_seconds = 3 }
+        health = { command = "echo not yet; false", timeout_seconds = 10 }
     "#;
     let (_worker, _folder) = worker_with(&db, "broken", template).await;
     let pod = db.pod("broken", &json!({ "services": ["broken"] })).await;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     exec::server,
-    support::{TestDb, env, eventually, free_port, host::sh},
+    support::{TestDb, env, eventually, free_port, host::sh, is_held},
 };
 
 pub struct Sshd {
@@ -92,17 +92,17 @@ impl Sshd {
         let before = self.connections();
         assert!(!before.is_empty(), "nobody is connected");
         self.cut();
-        let gone = || self.connections().iter().all(|open| !before.contains(open));
+        let gone = || !before.iter().any(|inode| is_held(inode));
         eventually("the end of the connections", async || gone().then_some(())).await;
     }
 
-    /// The other ends of its connections, from the kernel's list.
+    /// The sockets at the other ends of its connections, by their inodes, from the kernel's list.
     fn connections(&self) -> Vec<String> {
         let port = format!(":{:04X}", self.port);
         let table = fs::read_to_string("/proc/net/tcp").unwrap();
         let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
         // The address at the other end is the third word; 06 is a memory of a socket.
-        lines.filter(|words| words[2].ends_with(&port) && words[3] != "06").map(|words| words[1].to_owned()).collect()
+        lines.filter(|words| words[2].ends_with(&port) && words[3] != "06").map(|words| words[9].to_owned()).collect()
     }
 
     /// Ends it and its connections.

@@ -29,7 +29,7 @@ const STUBBORN: &str = "trap '' TERM; sh -c 'sleep 600; :' & echo ready; sleep 6
 
 async fn a_time_limit_ends_all_of_it(host: Arc<Host>) {
     let mark = Marked::new();
-    let running = start(&host, &mark.script(FAMILY).timeout(Duration::from_secs(2)), None);
+    let running = start(&host, &mark.script(FAMILY).timeout(Duration::from_secs(8)), None);
     running.shows("ready").await;
     eventually("a child and a grandchild", async || (mark.processes().len() >= 5).then_some(())).await;
     assert_eq!(running.end().await.unwrap(), Outcome::TimedOut);
@@ -57,7 +57,7 @@ async fn what_ignores_sigterm_is_killed(host: Arc<Host>) {
 async fn a_child_that_ignores_sigterm_is_killed_too(host: Arc<Host>) {
     for cancelled in [false, true] {
         let mark = Marked::new();
-        let limit = Duration::from_secs(if cancelled { 600 } else { 1 });
+        let limit = Duration::from_secs(if cancelled { 600 } else { 5 });
         let child = "sh -c 'trap \"\" TERM; echo ready; sleep 600; sleep 600' & wait";
         let running = start(&host, &mark.script(child).timeout(limit), None);
         running.shows("ready").await;
@@ -135,7 +135,7 @@ async fn dropping_many_leaves_room_for_others(host: Arc<Host>) {
 async fn output_up_to_the_end_is_there(host: Arc<Host>) {
     let mark = Marked::new();
     let farewell = "trap 'trap \"\" TERM; echo farewell; echo too >&2; exit 1' TERM; echo ready; sleep 600 & wait";
-    let running = start(&host, &mark.script(farewell).timeout(Duration::from_secs(1)), None);
+    let running = start(&host, &mark.script(farewell).timeout(Duration::from_secs(5)), None);
     let screen = running.screen.clone();
     assert_eq!(running.end().await.unwrap(), Outcome::TimedOut);
     assert_eq!((screen.stdout(), screen.stderr()), ("ready\nfarewell\n".to_owned(), "too\n".to_owned()));

@@ -7,7 +7,7 @@ use pinacle_worker::host::{Command, Host, Outcome};
 use crate::{
     exec::{Marked, exec, in_time, script, ssh, ssh_to, start, timed},
     sshd::{Sshd, User},
-    support::eventually,
+    support::{eventually, is_held},
 };
 
 /// Prints the pid of the sshd process that serves the connection, from inside it, and the port at our end.
@@ -37,15 +37,13 @@ impl Session {
 
     /// Cuts it, and waits until our end has seen that.
     async fn cut(&self) {
-        self.signal("-KILL");
         let port = format!(":{:04X}", self.our_port);
-        // In the kernel's list: our address, the other's, and the state, of which 06 is a memory of a socket.
-        let open = |line: &str| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            words[1].ends_with(&port) && words[3] != "06"
-        };
-        let seen = || !std::fs::read_to_string("/proc/net/tcp").unwrap().lines().any(open);
-        eventually("the end of the connection", async || seen().then_some(())).await;
+        // In the kernel's list: our address is the second word, the socket's inode the tenth.
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let inode = lines.find(|words| words[1].ends_with(&port)).unwrap()[9].to_owned();
+        self.signal("-KILL");
+        eventually("the end of the connection", async || (!is_held(&inode)).then_some(())).await;
     }
 }
 

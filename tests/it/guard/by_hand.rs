@@ -170,7 +170,7 @@ async fn an_order_that_grew_old_while_it_waited_is_refused() {
     std::fs::write(pod.file(), "3 1\n").unwrap();
     let lock = Lock::of(&pod);
     let mut guard = Guard::start(&["env"]);
-    let expires = uptime() + 2;
+    let expires = uptime() + 6;
     guard.send(&order(pod.id(), 5, expires, &["echo", "ran"]));
     waits(&guard).await;
     eventually("the order to be stale", async || (uptime() >= expires).then_some(())).await;

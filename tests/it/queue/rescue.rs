@@ -20,7 +20,7 @@ async fn only_silent_and_overdue_jobs_are_taken_back_and_only_once() {
     assert_eq!(jobs::rescue(&db.pool, SILENCE, SILENCE).await.unwrap(), 0);
     db.execute("UPDATE pod_jobs SET heartbeat_at = now() - interval '16 seconds' WHERE worker = 'silent'").await;
     db.execute("UPDATE pod_jobs SET deadline_at = now() - interval '16 seconds' WHERE worker = 'overdue'").await;
-    db.execute("UPDATE pod_jobs SET heartbeat_at = now() - interval '14 seconds' WHERE worker = 'living'").await;
+    db.execute("UPDATE pod_jobs SET heartbeat_at = now() - interval '5 seconds' WHERE worker = 'living'").await;
 
     let both = tokio::join!(jobs::rescue(&db.pool, SILENCE, SILENCE), jobs::rescue(&db.pool, SILENCE, SILENCE));
 

@@ -13,7 +13,7 @@ async fn a_container_that_dies_is_noticed_at_once_and_started() {
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let process =
-        json!([{ "name": "web", "startCommand": "exec sleep 10000", "healthCheck": "pgrep -f 'sleep 10000'" }]);
+        json!([{ "name": "web", "startCommand": "exec sleep 10000", "healthCheck": "pgrep -f '[s]leep 10000'" }]);
     let pod = db.pod("dies", &json!({ "processes": process })).await;
     db.done(&pod, "create").await;
     // Docker starts it again by itself after the first; the processes that a job starts are what is missing then.

@@ -60,7 +60,7 @@ async fn what_others_have_reserved_is_not_given_twice() {
 /// The app may choose the server itself; its room is counted then, too.
 #[tokio::test]
 async fn a_chosen_server_without_room_takes_no_pod() {
-    let db = TestDb::new().await;
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
     let _worker = Worker::start(&db).await;
     add_server(&db, "roomy", "online", 65536).await;
     add_server(&db, "small", "online", 512).await;
@@ -69,6 +69,7 @@ async fn a_chosen_server_without_room_takes_no_pod() {
     let error = db.refused(&pod, "create").await;
     assert_says(&error, &["server small has no room", "dev.small (0.5 CPU, 1024 MB of memory, 10 GB of disk)"]);
     assert_failed_and_bare(&db, &pod, &error).await;
+    host.assert_as_before();
 }
 
 /// One that takes no new pods says so.
@@ -111,9 +112,9 @@ async fn a_full_port_range_is_said() {
     assert_says(&error, &["no port is free on server host", "30000 to 40000", "Destroy pods, or add a server"]);
     host.assert_as_before();
 
-    db.execute("DELETE FROM pods WHERE id = 'filler_34567'").await;
+    db.execute("DELETE FROM pods WHERE id = 'filler_32567'").await;
     requeue(&db, &pod).await;
-    assert_eq!(db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await, "34567");
+    assert_eq!(db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await, "32567");
     db.done(&pod, "destroy").await;
     host.assert_as_before();
 }

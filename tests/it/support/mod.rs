@@ -12,10 +12,15 @@ pub use host::PodHost;
 pub use postgres::Postgres;
 pub use worker::Worker;
 
-use std::{net::TcpListener, time::Duration};
+use std::{
+    fs::{read_dir, read_link},
+    net::TcpListener,
+    path::PathBuf,
+    time::Duration,
+};
 
 /// Ends a hang; no test is judged by it.
-pub const HANG: Duration = Duration::from_mins(3);
+pub const HANG: Duration = Duration::from_mins(15);
 
 /// A setting of the development stack.
 pub fn env(name: &str) -> String {
@@ -25,6 +30,14 @@ pub fn env(name: &str) -> String {
 /// A TCP port that nobody listens on.
 pub fn free_port() -> u16 {
     TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Whether a process holds a socket, by its inode as the kernel's lists have it.
+pub fn is_held(inode: &str) -> bool {
+    let (socket, entries) =
+        (format!("socket:[{inode}]"), |path: PathBuf| read_dir(path).into_iter().flatten().flatten());
+    let files = entries("/proc".into()).flat_map(|process| entries(process.path().join("fd")));
+    files.filter_map(|file| read_link(file.path()).ok()).any(|open| open.as_os_str() == socket.as_str())
 }
 
 /// Waits until `look` gives something.

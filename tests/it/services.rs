@@ -54,13 +54,18 @@ async fn the_editor_opens_in_a_browser_and_the_terminal_answers() {
     browser.client.goto(&format!("http://{editor}/?folder=/workspace")).await.unwrap();
     let file = Locator::Css(".explorer-folders-view [aria-label^='question.txt']");
     let text = Locator::XPath("//*[contains(@class, 'view-line') and contains(., 'What') and contains(., 'it?')]");
-    eventually("the file in the editor", async || {
-        // The page draws itself anew as it loads, and a click may go to what is no longer there.
-        browser.client.find(file).await.ok()?.click().await.ok()?;
-        browser.client.wait().at_most(Duration::from_secs(5)).for_element(text).await.ok()
+    let soon = Duration::from_secs(5);
+    eventually("the file in the editor (see the screenshot)", async || {
+        let shown = async {
+            // The page draws itself anew as it loads, and a click may go to what is no longer there.
+            browser.client.wait().at_most(soon).for_element(file).await?.click().await?;
+            browser.client.wait().at_most(soon).for_element(text).await
+        };
+        let shown = shown.await.ok();
+        browser.screenshot("code-server").await;
+        shown
     })
     .await;
-    browser.screenshot("code-server").await;
     browser.close().await;
 
     // A terminal of one's own, and the one that the process writes to.

@@ -1,7 +1,7 @@
 //! A pod as its user meets it: by hostname through its one port, over HTTP, WebSocket and in a browser.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -82,12 +82,11 @@ impl Browser {
     }
 
     /// Keeps what the browser shows, for people to look at.
-    pub async fn screenshot(&self, name: &str) -> PathBuf {
+    pub async fn screenshot(&self, name: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
         std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join(format!("{name}.png"));
-        std::fs::write(&file, self.client.screenshot().await.unwrap()).unwrap();
-        file
+        let picture = self.client.screenshot().await.unwrap();
+        std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }
 
     pub async fn close(self) {

@@ -121,7 +121,7 @@ began=$up
         next=''
         exec >&-
         tell $$ TERM
-        timeout 7 tail --pid=$$ -f /dev/null 3<&-
+        timeout 7 tail -s 0.1 --pid=$$ -f /dev/null >/dev/null 3<&-    # which does not wait without a stdout
         tell $$ USR1
     else
         [ "$input_bytes" = 0 ] || head -c "$input_bytes" <&3

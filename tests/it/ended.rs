@@ -6,6 +6,13 @@ use serde_json::json;
 use crate::support::{PodHost, TestDb, Worker, eventually, host::sh};
 
 const HOOK: &str = "sleep 11111 & (sleep 22222; echo never) & sleep 33333";
+/// One that takes its leave.
+const POLITE: &str = "trap 'sleep 2; echo farewell; exit' TERM; echo ready; sleep 44444 & wait";
+
+async fn set_hook(db: &TestDb, hook: &str) {
+    let config = json!({ "hooks": { "preStart": [hook] } });
+    sqlx::query("UPDATE pods SET config = $1").bind(config).execute(&db.pool).await.unwrap();
+}
 
 /// A restart that is in the middle of [`HOOK`] when this returns.
 async fn restart_up_to_the_hook(db: &TestDb, pod: &str) -> String {
@@ -40,12 +47,21 @@ async fn a_cancel_a_deadline_and_a_destroy_end_the_command_with_all_that_it_star
     let worker = Worker::start(&db).await;
     let pod = db.pod("ended", &json!({})).await;
     db.done(&pod, "create").await;
-    db.execute(&format!("UPDATE pods SET config = '{}'", json!({ "hooks": { "preStart": [HOOK] } }))).await;
+    set_hook(&db, HOOK).await;
 
     let job = restart_up_to_the_hook(&db, &pod).await;
     assert_eq!(db.text(&format!("SELECT cancel_pod_job('{job}')")).await, "true");
     assert_eq!(db.end_of(&job).await.status, "cancelled");
     assert_ended(&db, &pod, &job).await;
+
+    set_hook(&db, POLITE).await;
+    let job = db.job(&pod, "restart").await;
+    let said = format!("SELECT stdout FROM pod_logs WHERE job_id = '{job}' AND label = '🪝 Running hook'");
+    db.until(&format!("SELECT ({said}) = E'ready\\n'")).await;
+    assert_eq!(db.text(&format!("SELECT cancel_pod_job('{job}')")).await, "true");
+    assert_eq!(db.end_of(&job).await.status, "cancelled");
+    assert_eq!(db.text(&said).await, "ready\nfarewell\n");
+    set_hook(&db, HOOK).await;
     worker.stop().await;
 
     let worker = Worker::start_with(&db, &[("JOB_TIMEOUT", "40")]).await;

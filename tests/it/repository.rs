@@ -120,7 +120,7 @@ async fn keyed_pod(db: &TestDb, slug: &str, config: &Value, key: &str) -> String
 
 #[tokio::test]
 async fn a_repository_is_cloned_and_a_half_made_clone_is_no_obstacle() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::alone().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let git = GitServer::start();
@@ -162,7 +162,7 @@ async fn a_repository_is_cloned_and_a_half_made_clone_is_no_obstacle() {
 
 #[tokio::test]
 async fn a_private_repository_opens_to_its_deploy_key_alone() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::alone().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let git = GitServer::start();
@@ -202,7 +202,7 @@ async fn a_private_repository_opens_to_its_deploy_key_alone() {
 
 #[tokio::test]
 async fn a_repositorys_own_file_fills_in_what_the_config_leaves_out() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::alone().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let git = GitServer::start();

@@ -141,7 +141,7 @@ fn row(kill: &Kill) -> String {
 
 /// Kills at the boundaries `first`, `first + stride` and so on of each kind, in several lanes at once.
 async fn kill_everywhere(first: usize, stride: usize, lanes: usize) -> Vec<Kill> {
-    let host = PodHost::turn().await;
+    let host = PodHost::alone().await;
     let boundaries = || Boundaries { next: AtomicUsize::new(first), all_done: AtomicBool::new(false) };
     let kinds = Arc::new([boundaries(), boundaries(), boundaries(), boundaries(), boundaries()]);
     let (kills, mut at_work) = (Arc::default(), JoinSet::new());

@@ -26,9 +26,10 @@ test:
 chaos:
 	$(stack) run cargo test --locked --features faults --test it -- --ignored --nocapture --test-threads 1
 
-# A create by the worker beside the same docker commands in a shell script.
+# A pod's life beside Docker's API, the queue beside graphile-worker (where Node.js is there), in one table.
+# `only=queue` measures a part: commands, pods, services, queue, placement.
 bench:
-	$(stack) run cargo bench --locked
+	$(stack) run cargo bench --locked --bench provisioning -- $(only)
 
 # The pods' base image, pinacledev/pinacle-base.
 image:

@@ -109,6 +109,11 @@ impl TestDb {
         db
     }
 
+    /// A copy of another, which nobody may be connected to.
+    pub async fn copy_of(other: &Self) -> Self {
+        Self::create(other.name.as_deref()).await
+    }
+
     /// A database with nothing in it.
     pub async fn empty() -> Self {
         Self::create(None).await

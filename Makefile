@@ -19,6 +19,7 @@ demo:
 # Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser.
 test:
 	$(stack) test-tools
+	cargo test --locked --package pinacle-guard
 	$(stack) run cargo test --locked --features faults
 
 # What `test` runs a sample of: every boundary, every subset, ten thousand inputs. It takes some hours and prints tables.
@@ -35,8 +36,8 @@ image:
 	$(stack) image
 
 lint:
-	cargo fmt --check
-	cargo clippy --locked --all-targets --all-features -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 
 lint-scripts:
 	shellcheck -x $(scripts)

@@ -21,6 +21,7 @@ use crate::{
 const DEFINE: &str = include_str!("scripts/define.sh");
 const START: &str = include_str!("scripts/start.sh");
 const STOP: &str = include_str!("scripts/stop.sh");
+const STOP_ALL: &str = include_str!("scripts/stop-all.sh");
 const REMOVE: &str = include_str!("scripts/remove.sh");
 const LIST: &str = include_str!("scripts/list.sh");
 const LOGS: &str = include_str!("scripts/logs.sh");
@@ -113,30 +114,23 @@ impl<'a> ServiceProvisioner<'a> {
 
     /// Takes the services out of the pod that are not among these. True where there were any.
     pub async fn remove_others(&self, services: &[ServiceTemplate]) -> Result<bool, HostError> {
-        let mut names = list(self.runtime).await?;
-        names.retain(|name| services.iter().all(|service| service.name() != name));
+        let listed = self.run(script(LIST, []).infrastructure()).await?.stdout;
+        let mut names: Vec<&str> = listed.lines().collect();
+        names.retain(|name| services.iter().all(|service| service.name() != *name));
         if names.is_empty() {
             return Ok(false);
         }
-        take_down(self.runtime, &names).await?;
+        let stop = script(STOP, []).args(names.iter().copied()).infrastructure().label("🛑 Stopping the services");
+        self.run(stop).await?;
         let remove = script(REMOVE, []).args(names).infrastructure().label("🗑️ Removing services");
         self.run(remove).await?;
         Ok(true)
     }
 }
 
-/// Takes all services of a pod down in order; they stay so until they are started one by one.
+/// Ends the user's processes, and takes all services of a pod down in order; they stay so until they are started one by
+/// one.
 pub async fn stop_all(runtime: &ContainerRuntime) -> Result<(), HostError> {
-    let names = list(runtime).await?;
-    if names.is_empty() { Ok(()) } else { take_down(runtime, &names).await }
-}
-
-async fn list(runtime: &ContainerRuntime) -> Result<Vec<String>, HostError> {
-    let listed = runtime.exec(script(LIST, []).infrastructure()).await?.stdout;
-    Ok(listed.lines().map(str::to_owned).collect())
-}
-
-async fn take_down(runtime: &ContainerRuntime, names: &[String]) -> Result<(), HostError> {
-    let stop = script(STOP, []).args(names).infrastructure().label("🛑 Stopping the services");
+    let stop = script(STOP_ALL, [STOP]).infrastructure().label("🛑 Stopping processes and services");
     runtime.exec(stop).await.map(drop)
 }

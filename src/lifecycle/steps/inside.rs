@@ -9,7 +9,8 @@ use super::{Ensured, dotenv};
 use crate::{
     host::{Command, ConnectionError, Finished, HostError},
     lifecycle::{PodAtWork, StepError},
-    runtime::shell::{Mark, Place, exports, marks, script},
+    runtime::shell::{Mark, Place, exports, marks, script, script_for},
+    spec::PodSpec,
 };
 
 /// nginx starts with the pod's init; gVisor makes it slower.
@@ -41,8 +42,14 @@ pub(super) async fn run_theirs(pod: &PodAtWork, what: &str, command: Command) ->
     })
 }
 
+/// Stores the environment for every later command and waits for the pod's nginx, which needs a moment anyway.
 pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let wait = script(PROXY, []).infrastructure().label("🔀 Waiting for the pod's proxy").timeout(PROXY_TIMEOUT);
+    let environment = exports_of(pod, &pod.spec).await?;
+    let wait = script_for("bash", PROXY, [])
+        .input(environment)
+        .infrastructure()
+        .label("🔀 Waiting for the pod's proxy")
+        .timeout(PROXY_TIMEOUT);
     let silent = |why: String| {
         format!("the pod's nginx does not answer ({why}). Is {} made from the pod base image?", pod.spec.base_image)
     };
@@ -55,32 +62,36 @@ pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
     }
 }
 
-/// Writes the environment that every command of the user's is given, through stdin: no value stands in a command. A
-/// project from a repository finds it in its `.env`, too.
-pub async fn environment(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let spec = pod.project().await?;
-    let site = pod.site().await?;
-    let secret = pod
-        .secrets
-        .iter()
-        .filter(|secret| secret.kind == "env")
-        .map(|secret| (secret.name.as_str(), secret.value.expose_secret()));
-    let plain = spec.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let users: Vec<_> = plain.chain(secret).collect();
-    let (dir, host) = (spec.project_dir(), format!("pod-{}.{}", pod.pod.slug, site.server.domain));
+/// The environment that every command of the user's is given, as a shell reads it. It goes through stdin: no value stands
+/// in a command.
+async fn exports_of(pod: &PodAtWork, spec: &PodSpec) -> Result<String, StepError> {
+    let (dir, host) = (spec.project_dir(), format!("pod-{}.{}", pod.pod.slug, pod.site().await?.server.domain));
     let ours = [
         ("PINACLE_POD_ID", pod.fence.pod_id.as_str()),
         ("PINACLE_POD_SLUG", &pod.pod.slug),
         ("PINACLE_POD_HOST", &host),
         ("PINACLE_PROJECT_DIR", &dir),
     ];
-    let all = exports(users.iter().copied().chain(ours)).map_err(ConnectionError::from)?;
-    let (file, file_dir) = match spec.repository {
-        Some(_) => (dotenv::write(&users), dir.as_str()),
-        None => (String::new(), ""),
-    };
-    let write = script(ENVIRONMENT, [&all.len().to_string(), file_dir])
-        .input(all + &file)
+    Ok(exports(users(pod, spec).into_iter().chain(ours)).map_err(ConnectionError::from)?)
+}
+
+/// The variables that the user has set; a secret wins over a plain one.
+fn users<'a>(pod: &'a PodAtWork, spec: &'a PodSpec) -> Vec<(&'a str, &'a str)> {
+    let secrets = pod.secrets.iter().filter(|secret| secret.kind == "env");
+    let secret = secrets.map(|secret| (secret.name.as_str(), secret.value.expose_secret()));
+    spec.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(secret).collect()
+}
+
+/// Adds what the repository's own file says of the environment, and gives the project a `.env`. A pod without a
+/// repository has its whole environment since the step before.
+pub async fn environment(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    if pod.spec.repository.is_none() {
+        return Ok(Ensured::Already);
+    }
+    let spec = pod.project().await?;
+    let all = exports_of(pod, spec).await?;
+    let write = script(ENVIRONMENT, [&all.len().to_string(), &spec.project_dir()])
+        .input(all + &dotenv::write(&users(pod, spec)))
         .infrastructure()
         .label("🔧 Writing the environment");
     Ok(Ensured::by(!run(pod, write).await?.stdout.trim().is_empty()))

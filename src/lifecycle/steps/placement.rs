@@ -48,7 +48,11 @@ pub async fn port(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
     let taken = site.network.listening_ports().await?;
     match pods::take_port(pod.db(), &pod.fence, &site.server.id, &taken).await? {
-        Some(_) => Ok(Ensured::Done),
+        Some(_) => {
+            // Nothing of a pod is made on a host before its port is on record.
+            site.runtime.expect_nothing().await;
+            Ok(Ensured::Done)
+        }
         None => Err(StepError::fail(format!(
             "no port is free on server {}: all from {} to {} are held by pods or by other programs. Destroy pods, or \
              add a server",

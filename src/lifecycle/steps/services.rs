@@ -4,14 +4,11 @@ use super::{Ensured, inside::processes_health};
 use crate::{
     host::HostError,
     lifecycle::{PodAtWork, StepError},
-    runtime::shell::script,
     services::{ServiceProvisioner, ServiceTemplate, stop_all},
 };
 
 /// How many of the last lines of a service that failed its error quotes.
 const QUOTED_LINES: u32 = 10;
-
-const HOLD_PROCESSES: &str = include_str!("scripts/hold-processes.sh");
 
 /// What goes wrong here is a package or a template, not the user's text, and a registry may be back soon.
 pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
@@ -69,12 +66,7 @@ async fn unhealthy(services: &ServiceProvisioner<'_>, service: &ServiceTemplate,
 
 /// Takes services and processes down in order before the container stops. What can't be is ended with the container.
 pub async fn stop(pod: &PodAtWork) -> Result<(), StepError> {
-    let runtime = &pod.site().await?.runtime;
-    let held = async {
-        runtime.exec(script(HOLD_PROCESSES, []).infrastructure()).await?;
-        stop_all(runtime).await
-    };
-    match held.await {
+    match stop_all(&pod.site().await?.runtime).await {
         Err(error @ (HostError::Failed { .. } | HostError::CutOff { .. })) => {
             tracing::warn!(pod.id = %pod.fence.pod_id, %error, "The services of a pod did not stop by themselves.");
             Ok(())

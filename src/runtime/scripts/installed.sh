@@ -1,2 +1,4 @@
 # Lists the marks of the install commands that have succeeded in this pod.
-[ ! -d /var/lib/pinacle/installed ] || ls /var/lib/pinacle/installed
+for mark in /var/lib/pinacle/installed/*; do
+    [ ! -f "$mark" ] || echo "${mark##*/}"
+done

@@ -16,7 +16,7 @@ const COMMANDS: usize = 10;
 const MAX_RATIO: f64 = 1.5;
 
 pub async fn measure(table: &mut Table) {
-    let (host, db) = (PodHost::alone().await, TestDb::new().await);
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let pod = db.pod("bench-commands", &json!({ "hooks": { "preStart": vec!["true"; COMMANDS] } })).await;

@@ -57,7 +57,7 @@ impl<'a> Clock<'a> {
 }
 
 pub async fn measure(table: &mut Table) {
-    let (host, db) = (PodHost::alone().await, TestDb::new().await);
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let mut clock = Clock::of(&db).await;

@@ -16,7 +16,7 @@ const FATES: [(&[&str], &str); 5] = [
 
 #[tokio::test]
 async fn two_workers_bring_thirty_pods_where_their_last_jobs_asked() {
-    let (host, db) = (PodHost::alone().await, TestDb::new().await);
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
     host.add_to(&db).await;
     // Every change of who holds which port, to look for one that was given twice.
     db.execute("CREATE TABLE port_history (port int, held boolean, at timestamptz DEFAULT clock_timestamp())").await;

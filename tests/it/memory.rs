@@ -23,7 +23,7 @@ fn peak_kib(worker: &Worker) -> u64 {
 #[tokio::test]
 #[ignore = "minutes; `make chaos` runs it"]
 async fn ten_commands_that_print_100_mb_each_at_once_cost_the_worker_little_memory() {
-    let (host, db) = (PodHost::alone().await, TestDb::new().await);
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
     host.add_to(&db).await;
     let worker = Worker::start_with(&db, &[("CONCURRENCY", "10")]).await;
     let mut pods = Vec::new();

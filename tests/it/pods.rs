@@ -171,7 +171,7 @@ async fn a_destroy_takes_what_is_the_pods_and_nothing_of_a_pod_whose_name_begins
 
 #[tokio::test]
 async fn a_stopped_pod_keeps_its_port_and_a_foreign_programs_port_is_not_given_away() {
-    let (host, db) = (PodHost::alone().await, TestDb::new().await);
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let foreign = std::net::TcpListener::bind("127.0.0.1:30001").unwrap();

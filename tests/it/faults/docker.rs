@@ -52,7 +52,7 @@ fn revive() {
 
 #[tokio::test]
 async fn a_create_outlives_dockers_daemon() {
-    let (host, db) = (PodHost::alone().await, TestDb::new().await);
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let (install, container) = ("in a command of the user's", "in a command of Docker's");

@@ -35,7 +35,7 @@ async fn age(db: &TestDb) {
 
 #[tokio::test]
 async fn a_stray_is_quarantined_and_goes_when_it_is_seen_again() {
-    let (host, db) = (PodHost::alone().await, TestDb::new().await);
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
     host.add_to(&db).await;
     leave_behind("pod_ghost", "pinacle.pod=pod_ghost");
     let before = inventory();
@@ -63,7 +63,7 @@ async fn a_stray_is_quarantined_and_goes_when_it_is_seen_again() {
 /// What is accounted for again is not removed when it is lost again later.
 #[tokio::test]
 async fn a_stray_that_a_pod_accounts_for_by_now_begins_anew() {
-    let (host, db) = (PodHost::alone().await, TestDb::new().await);
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
     let server = host.add_to(&db).await;
     sh("docker volume create --label pinacle.pod=pod_back pinacle-pod-pod_back");
     findings(&db, &[]);
@@ -82,7 +82,7 @@ async fn a_stray_that_a_pod_accounts_for_by_now_begins_anew() {
 
 #[tokio::test]
 async fn what_is_not_ours_is_never_touched() {
-    let (host, db) = (PodHost::alone().await, TestDb::new().await);
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
     host.add_to(&db).await;
     sh("docker volume create pinacle-pod-pod_unlabelled
         docker volume create --label pinacle.pod=pod_theirs --label pinacle.installation=theirs pinacle-pod-pod_theirs
@@ -100,7 +100,7 @@ async fn what_is_not_ours_is_never_touched() {
 
 #[tokio::test]
 async fn many_strays_at_once_are_left_to_a_person() {
-    let (host, db) = (PodHost::alone().await, TestDb::new().await);
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
     host.add_to(&db).await;
     for number in 0..6 {
         sh(&format!("docker volume create --label pinacle.pod=pod_many{number} pinacle-pod-pod_many{number}"));
@@ -122,7 +122,7 @@ async fn many_strays_at_once_are_left_to_a_person() {
 /// Docker that is away is not a host with nothing on it.
 #[tokio::test]
 async fn a_listing_that_is_not_whole_changes_nothing() {
-    let (host, db) = (PodHost::alone().await, TestDb::new().await);
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
     let server = host.add_to(&db).await;
     let pod = db.pod("unseen", &serde_json::json!({})).await;
     db.execute(&format!("UPDATE pods SET status = 'running', server_id = '{server}' WHERE id = '{pod}'")).await;

@@ -28,7 +28,7 @@ pub fn sh(script: &str) -> String {
 
 impl PodHost {
     /// Waits until no other test uses the host, and takes stock of it.
-    pub async fn alone() -> Self {
+    pub async fn turn() -> Self {
         let turn = Turn::alone().await;
         Self { turn, before: inventory(), installations: Mutex::default() }
     }

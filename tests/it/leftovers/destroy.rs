@@ -18,7 +18,7 @@ const PORT: i32 = 32_000;
 
 /// Each round meets every subset of missing objects once and every state twice; eight rounds meet every pair.
 async fn destroy_from_every_state(rounds: usize) {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     let server = host.add_to(&db).await;
     for round in 0..rounds {
         let began = Instant::now();
@@ -100,7 +100,7 @@ async fn a_destroy_finds_what_the_database_does_not_know_and_spares_what_it_wron
 
 #[tokio::test]
 async fn a_pod_that_no_server_has_is_destroyed_in_any_state() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     let server = host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     for (number, state) in STATES.into_iter().enumerate() {
@@ -118,7 +118,7 @@ async fn a_pod_that_no_server_has_is_destroyed_in_any_state() {
 
 #[tokio::test]
 async fn a_pod_that_could_not_be_destroyed_can_be_once_its_host_is_back() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     let server = host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let made = Made::new(&db, &server, "running", PORT, &[Object::Network]).await;

@@ -10,10 +10,12 @@ use serde_json::json;
 use crate::support::{
     TestDb,
     host::{inventory, sh},
+    turn,
 };
 
 /// The lease that the row and the fence file of such a pod remember.
 const LEASE: i32 = 7;
+/// Where the worker has its pods' networks from by default.
 const SUBNETS: &str = "10.200.0.0/14";
 
 /// What a pod host holds of a pod.
@@ -46,7 +48,12 @@ impl Made {
     pub async fn new(db: &TestDb, server: &str, status: &str, port: i32, missing: &[Object]) -> Self {
         let pod = db.pod(&format!("left-{port}"), &json!({})).await;
         let running = matches!(status, "running" | "stopping");
-        let container = on_host(&pod, port, missing, running).unwrap_or_else(|| "f".repeat(64));
+        let mut labels = format!("--label pinacle.pod={pod}");
+        // Beside others it must be told whose it is; what has no owner counts as everybody's.
+        if turn::subnets().is_some() {
+            labels += &db.text("SELECT ' --label pinacle.installation=' || id FROM pinacle_installation").await;
+        }
+        let container = on_host(&pod, port, &labels, missing, running).unwrap_or_else(|| "f".repeat(64));
         let started = if matches!(status, "pending" | "provisioning") { "NULL" } else { "now()" };
         db.execute(&format!(
             "UPDATE pods SET status = '{status}', server_id = '{server}', proxy_port = {port}, lease = {LEASE},
@@ -85,27 +92,28 @@ impl Made {
 }
 
 /// Makes what is not missing, and returns the container's id.
-fn on_host(pod: &str, port: i32, missing: &[Object], running: bool) -> Option<String> {
+fn on_host(pod: &str, port: i32, labels: &str, missing: &[Object], running: bool) -> Option<String> {
     let (name, bridge) = (object_name(pod), bridge_name(pod));
-    let subnet = SUBNETS.parse::<SubnetPool>().unwrap().subnet_of(port);
+    let (address, subnets) = (turn::address(), turn::subnets());
+    let subnet = subnets.as_deref().unwrap_or(SUBNETS).parse::<SubnetPool>().unwrap().subnet_of(port);
     let there = |object| !missing.contains(&object);
     // Docker makes no container without its network; one that is to be missing is removed again below.
     if there(Object::Network) || there(Object::Container) {
         sh(&format!(
-            "docker network create --driver bridge --subnet {subnet} --label pinacle.pod={pod} \
+            "docker network create --driver bridge --subnet {subnet} {labels} \
              --opt com.docker.network.bridge.name={bridge} {name}"
         ));
     }
     if there(Object::Volume) {
-        sh(&format!("docker volume create --label pinacle.pod={pod} {name}"));
+        sh(&format!("docker volume create {labels} {name}"));
     }
     let container = there(Object::Container).then(|| {
         // Docker removes no volume that a container has, so a container whose volume is missing never had one.
         let mount = format!("--mount type=volume,source={name},target=/workspace");
         let mount = if there(Object::Volume) { &mount } else { "" };
         let container = sh(&format!(
-            "docker container create --runtime runsc --name {name} --hostname left --label pinacle.pod={pod} \
-             --network {name} --publish 127.0.0.1:{port}:80/tcp {mount} --restart unless-stopped --stop-timeout 10 \
+            "docker container create --runtime runsc --name {name} --hostname left {labels} \
+             --network {name} --publish {address}:{port}:80/tcp {mount} --restart unless-stopped --stop-timeout 10 \
              --cap-drop ALL --pull never pinacledev/pinacle-base sleep infinity"
         ));
         if running {

@@ -1,6 +1,6 @@
 //! What the steps of one execution work on: the pod as it was asked for, and the site it is on.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
@@ -11,7 +11,7 @@ use super::{StepError, steps};
 use crate::{
     host::{HostDirectory, LeaseClock, Recorder, redact::Redactor},
     network::{NetworkManager, SubnetPool},
-    runtime::ContainerRuntime,
+    runtime::{ContainerRuntime, Inside},
     spec::{Catalog, PodSpec, text::env_name},
     store::{
         Fence,
@@ -44,6 +44,7 @@ pub struct PodAtWork {
     pub redactor: Redactor,
     site: OnceCell<Site>,
     project: OnceCell<PodSpec>,
+    inside: OnceLock<Inside>,
 }
 
 /// Where the pod is, and the managers that work there.
@@ -64,7 +65,8 @@ impl PodAtWork {
     ) -> Self {
         let hidden = secrets.iter().map(|secret| secret.value.expose_secret().to_owned()).chain(spec.secrets());
         let redactor = Redactor::new(hidden);
-        Self { tools, fence, cancel, pod, spec, secrets, redactor, site: OnceCell::new(), project: OnceCell::new() }
+        let (site, project, inside) = (OnceCell::new(), OnceCell::new(), OnceLock::new());
+        Self { tools, fence, cancel, pod, spec, secrets, redactor, site, project, inside }
     }
 
     pub fn db(&self) -> &PgPool {
@@ -78,6 +80,15 @@ impl PodAtWork {
     /// The file is not what it should be, or can't be read now.
     pub async fn project(&self) -> Result<&PodSpec, StepError> {
         self.project.get_or_try_init(|| steps::project(self)).await
+    }
+
+    /// What was written down inside the pod when this execution found it.
+    pub fn inside(&self) -> &Inside {
+        self.inside.get_or_init(Inside::default)
+    }
+
+    pub(super) fn look_inside(&self, inside: Inside) {
+        drop(self.inside.set(inside));
     }
 
     /// Whether the pod has a secret variable of this name.

@@ -1,5 +1,5 @@
-# Stores from stdin the environment of every later command, whole or not at all; then waits until the pod's own nginx
-# answers. The name that it is asked for belongs to no pod, so nothing the user runs can answer in its place. bash can
+# Stores from stdin the environment of every later command, whole or not at all; waits until the pod's own nginx answers;
+# and lists the paths of the patterns $@. The name that it is asked for belongs to no pod, so nothing the user runs can answer in its place. bash can
 # ask by itself, where a program to do it would take longer to start than nginx.
 umask 077
 file=/etc/pinacle/environment new=$(</dev/stdin)
@@ -15,3 +15,6 @@ do
     exec 3>&-
     sleep 0.05
 done
+shopt -s nullglob
+# Unquoted, as patterns.
+for path in $*; do printf '%s\n' "$path"; done

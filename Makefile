@@ -2,7 +2,7 @@
 # installed from Debian's packages; `make stack-up` starts it to stay. All but `lint` need root.
 
 stack := deploy/dev/stack
-scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare .ci/run
+scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare deploy/dev/test .ci/run
 # They read an environment that is there only in a pod.
 pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish docker/service/log/run docker/services/*/run \
 	docker/services/*/finish src/lifecycle/steps/scripts/*.sh src/runtime/scripts/*.sh src/services/scripts/*.sh)
@@ -16,11 +16,12 @@ demo:
 	cargo build --locked
 	$(stack) run deploy/dev/demo
 
-# Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser.
+# Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser; and which ten tests are the slowest.
+# `only=pods::` runs those that have this in their names.
 test:
 	$(stack) test-tools
 	cargo test --locked --package pinacle-guard
-	$(stack) run cargo test --locked --features faults
+	$(stack) run deploy/dev/test $(only)
 
 # What `test` runs a sample of: every boundary, every subset, ten thousand inputs. It takes some hours and prints tables.
 chaos:

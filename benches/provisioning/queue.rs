@@ -95,14 +95,14 @@ async fn commit_to_claim(db: &TestDb, pod: &str) -> f64 {
 }
 
 async fn drains(table: &mut Table, peer: &mut Peer) {
-    let used = with_history().await;
+    let (_used, name) = with_history().await;
     let (mut whole, mut small, mut large) = (vec![], vec![], vec![]);
     let mut theirs: [Vec<f64>; 2] = [vec![], vec![]];
     for _ in 0..rounds() {
-        whole.push(drain(&used, WHOLE).await);
+        whole.push(drain(&name, WHOLE).await);
         theirs[0].push(drain_of(peer, WHOLE).await);
-        small.push(drain(&used, SMALL).await);
-        large.push(drain(&used, LARGE).await);
+        small.push(drain(&name, SMALL).await);
+        large.push(drain(&name, LARGE).await);
         theirs[1].push(drain_of(peer, LARGE).await);
     }
     let rates = |drains: &[Drained]| drains.iter().map(|drained| drained.rate).collect();
@@ -139,8 +139,8 @@ async fn worker(db: &TestDb) -> Worker {
     Worker::start_with(db, &[("CONCURRENCY", &CONCURRENCY.to_string())]).await
 }
 
-/// A database to copy, in which many jobs have been done.
-async fn with_history() -> TestDb {
+/// A database to copy, in which many jobs have been done, and its name.
+async fn with_history() -> (TestDb, String) {
     let db = TestDb::new().await;
     for statement in [
         "ALTER TABLE pods DISABLE TRIGGER USER".to_owned(),
@@ -158,14 +158,15 @@ async fn with_history() -> TestDb {
     ] {
         db.execute(&statement).await;
     }
+    let name = db.text("current_database()").await;
     // PostgreSQL copies no database that somebody is connected to.
     db.pool.close().await;
-    db
+    (db, name)
 }
 
 /// A worker that finds a backlog, in a database of its own.
-async fn drain(used: &TestDb, Drain { backlog, finished }: Drain) -> Drained {
-    let db = TestDb::copy_of(used).await;
+async fn drain(used: &str, Drain { backlog, finished }: Drain) -> Drained {
+    let db = TestDb::create(Some(used)).await;
     let pods = format!(
         "INSERT INTO pods (id, name, slug) SELECT 'pod_new_' || n, 'new', 'new-' || n FROM generate_series(1, {backlog}) n"
     );

@@ -109,17 +109,13 @@ impl TestDb {
         db
     }
 
-    /// A copy of another, which nobody may be connected to.
-    pub async fn copy_of(other: &Self) -> Self {
-        Self::create(other.name.as_deref()).await
-    }
-
     /// A database with nothing in it.
     pub async fn empty() -> Self {
         Self::create(None).await
     }
 
-    async fn create(template: Option<&str>) -> Self {
+    /// A copy of another, which nobody may be connected to, or one with nothing in it.
+    pub async fn create(template: Option<&str>) -> Self {
         let name = format!("pinacle_test_{}", Uuid::new_v4().simple());
         create_database(&name, template).await;
         Self::at(url_of(&name), Some(name))

@@ -21,7 +21,10 @@ pub async fn place(pod: &PodAtWork) -> Result<Ensured, StepError> {
         None => None,
     };
     match (pods::place(pod.db(), &pod.fence, tier.reservation(), chosen).await?, server) {
-        (Placement::Placed, _) => Ok(Ensured::Done),
+        (Placement::Placed(server_id), _) => {
+            pod.is_on(Some(server_id));
+            Ok(Ensured::Done)
+        }
         (Placement::NoServer, None) => Err(StepError::fail(
             "no server is online. Add one with `pinacle-worker servers add`, or bring one back with `servers resume`",
         )),
@@ -48,7 +51,10 @@ pub async fn port(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
     let taken = site.network.listening_ports().await?;
     match pods::take_port(pod.db(), &pod.fence, &site.server.id, &taken).await? {
-        Some(_) => Ok(Ensured::Done),
+        Some(port) => {
+            pod.holds(Some(port));
+            Ok(Ensured::Done)
+        }
         None => Err(StepError::fail(format!(
             "no port is free on server {}: all from {} to {} are held by pods or by other programs. Destroy pods, or \
              add a server",
@@ -63,5 +69,7 @@ pub async fn port(pod: &PodAtWork) -> Result<Ensured, StepError> {
 pub async fn release(pod: &PodAtWork) -> Result<Ensured, StepError> {
     super::container::forget_fence(pod).await?;
     pods::release(pod.db(), &pod.fence).await?;
+    pod.is_on(None);
+    pod.holds(None);
     Ok(Ensured::Done)
 }

@@ -22,6 +22,7 @@ use super::{
 use crate::store::{
     Fence, StoreError,
     logs::{self, Update},
+    steps::Progress,
 };
 
 /// How often a page that polls sees new output at first. The pause grows with what is written already, so that
@@ -80,6 +81,8 @@ pub struct Recorder {
     pub fence: Fence,
     pub lease: LeaseClock,
     pub redactor: Redactor,
+    /// What of the steps is to be on record before a command has an effect.
+    pub progress: Arc<Progress>,
     /// Ends the command that runs and starts no other.
     pub cancel: CancellationToken,
 }
@@ -119,7 +122,7 @@ impl Recorder {
         let hide = |text: &str| self.redactor.text(text);
         let (shown, shown_inside) = (command.shown(hide), command.shown_in_container(hide));
         let log = logs::NewLog { command: &shown, container_command: shown_inside.as_deref(), label: command.label };
-        let id = logs::begin(&self.db, &self.fence, &log).await?;
+        let id = self.progress.write_with_log(&self.db, &self.fence, &log).await?;
         let began = Instant::now();
         let streams = Streams::new(&self.redactor, command.is_confidential());
         let result = self.exec(command, &id, &streams).await;

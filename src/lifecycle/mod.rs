@@ -13,34 +13,28 @@ pub use pod::{PodAtWork, Tools};
 use steps::Ensured;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{
-    pods,
-    steps::{begin, end},
-};
+use crate::store::steps::StepEnd;
 
 /// Walks the plan's steps in order. A step that is in place is skipped, so a job that is taken up again resumes at the
 /// first one that is not. `drain` stops it at the end of a step.
 ///
 /// # Errors
 /// The first step that could not be ensured, with what follows from it.
-pub async fn walk(plan: &Plan, pod: &PodAtWork, attempt: i32, drain: &CancellationToken) -> Result<(), StepError> {
+pub async fn walk(plan: &Plan, pod: &PodAtWork, drain: &CancellationToken) -> Result<(), StepError> {
     let steps = plan.steps();
     let total = i32::try_from(steps.len()).unwrap_or(i32::MAX);
-    pods::set_status(pod.db(), &pod.fence, plan.passing).await?;
+    pod.progress.enter(plan.passing, total).await;
     for (position, step) in (0..total).zip(steps) {
         if pod.cancel.is_cancelled() || drain.is_cancelled() {
             return Err(StepError { decision: Decision::Cancelled, message: "the job was told to stop".to_owned() });
         }
-        begin(pod.db(), &pod.fence, position, step.name(), attempt, total).await?;
-        let ensured = step.ensure(pod).await;
-        match ensured {
-            Ok(Ensured::Done) => end(pod.db(), &pod.fence, position, "succeeded", None).await?,
-            Ok(Ensured::Already) => end(pod.db(), &pod.fence, position, "skipped", None).await?,
+        pod.progress.begin(position, step.name()).await;
+        match step.ensure(pod).await {
+            Ok(Ensured::Done) => pod.progress.end(StepEnd::Succeeded).await,
+            Ok(Ensured::Already) => pod.progress.end(StepEnd::Skipped).await,
             Err(error) => {
                 let error = StepError { message: pod.redactor.text(&error.message), ..error };
-                if error.decision != Decision::Fenced {
-                    end(pod.db(), &pod.fence, position, "failed", Some(&error.message)).await?;
-                }
+                pod.progress.end(StepEnd::Failed(error.message.clone())).await;
                 return Err(error);
             }
         }

@@ -1,6 +1,6 @@
 //! What the steps of one execution work on: the pod as it was asked for, and the site it is on.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
@@ -11,13 +11,14 @@ use super::{StepError, steps};
 use crate::{
     host::{HostDirectory, LeaseClock, Recorder, redact::Redactor},
     network::{NetworkManager, SubnetPool},
-    runtime::ContainerRuntime,
+    runtime::{ContainerRuntime, Inside},
     spec::{Catalog, PodSpec, text::env_name},
     store::{
         Fence,
-        pods::{self, Pod},
+        pods::Pod,
         secrets::PodSecret,
         servers::{self, Server},
+        steps::Progress,
     },
 };
 
@@ -42,8 +43,18 @@ pub struct PodAtWork {
     pub spec: PodSpec,
     pub secrets: Vec<PodSecret>,
     pub redactor: Redactor,
+    pub progress: Arc<Progress>,
+    place: Mutex<Place>,
     site: OnceCell<Site>,
     project: OnceCell<PodSpec>,
+    inside: OnceLock<Inside>,
+}
+
+/// What the database holds for the pod. While a job runs, nobody but its execution changes that.
+#[derive(Debug, Clone, Default)]
+struct Place {
+    server_id: Option<String>,
+    port: Option<i32>,
 }
 
 /// Where the pod is, and the managers that work there.
@@ -54,17 +65,42 @@ pub struct Site {
 }
 
 impl PodAtWork {
+    /// `attempt` is the job's.
     pub fn new(
         tools: Tools,
         fence: Fence,
         cancel: CancellationToken,
+        attempt: i32,
         pod: Pod,
         spec: PodSpec,
         secrets: Vec<PodSecret>,
     ) -> Self {
         let hidden = secrets.iter().map(|secret| secret.value.expose_secret().to_owned()).chain(spec.secrets());
         let redactor = Redactor::new(hidden);
-        Self { tools, fence, cancel, pod, spec, secrets, redactor, site: OnceCell::new(), project: OnceCell::new() }
+        let place = Mutex::new(Place { server_id: pod.server_id.clone(), port: pod.proxy_port });
+        let progress = Arc::new(Progress::new(attempt));
+        let (site, project, inside) = (OnceCell::new(), OnceCell::new(), OnceLock::new());
+        Self { tools, fence, cancel, pod, spec, secrets, redactor, progress, place, site, project, inside }
+    }
+
+    /// The same for commands that end by another token.
+    #[must_use]
+    pub fn with_cancel(self, cancel: CancellationToken) -> Self {
+        Self { cancel, site: OnceCell::new(), ..self }
+    }
+
+    fn with_place<T>(&self, act: impl FnOnce(&mut Place) -> T) -> T {
+        act(&mut self.place.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The pod has been given a server, or none any more.
+    pub fn is_on(&self, server_id: Option<String>) {
+        self.with_place(|place| place.server_id = server_id);
+    }
+
+    /// The pod has been given a port, or none any more.
+    pub fn holds(&self, port: Option<i32>) {
+        self.with_place(|place| place.port = port);
     }
 
     pub fn db(&self) -> &PgPool {
@@ -78,6 +114,15 @@ impl PodAtWork {
     /// The file is not what it should be, or can't be read now.
     pub async fn project(&self) -> Result<&PodSpec, StepError> {
         self.project.get_or_try_init(|| steps::project(self)).await
+    }
+
+    /// What was written down inside the pod when this execution found it.
+    pub fn inside(&self) -> &Inside {
+        self.inside.get_or_init(Inside::default)
+    }
+
+    pub(super) fn look_inside(&self, inside: Inside) {
+        drop(self.inside.set(inside));
     }
 
     /// Whether the pod has a secret variable of this name.
@@ -113,9 +158,10 @@ impl PodAtWork {
         if let Some(site) = self.site.get() {
             return Ok(Some(site));
         }
-        let Some(pod) = pods::get(self.db(), &self.fence.pod_id).await? else { return Ok(None) };
-        let Some(server_id) = &pod.server_id else { return Ok(None) };
-        let Some(server) = servers::get(self.db(), server_id).await? else { return Ok(None) };
+        let Some(server_id) = self.with_place(|place| place.server_id.clone()) else { return Ok(None) };
+        // The host may have to be dialled first.
+        self.progress.write(self.db(), &self.fence).await?;
+        let Some(server) = servers::get(self.db(), &server_id).await? else { return Ok(None) };
         let site = self.site_on(server).await?;
         Ok(Some(self.site.get_or_init(|| async { site }).await))
     }
@@ -124,23 +170,19 @@ impl PodAtWork {
     ///
     /// # Errors
     /// The pod holds none.
+    #[expect(clippy::unused_async, reason = "steps ask for it as for what has to be looked up")]
     pub async fn port(&self) -> Result<i32, StepError> {
-        self.port_if_held()
-            .await?
+        self.with_place(|place| place.port)
             .ok_or_else(|| StepError::fail("the pod holds no port yet; a create would give it one"))
     }
 
     /// Whether the pod ever got as far as its port: before that, nothing of it is made on a host.
     ///
     /// # Errors
-    /// The database did not answer.
+    /// None so far.
+    #[expect(clippy::unused_async, reason = "steps ask for it as for what has to be looked up")]
     pub async fn holds_port(&self) -> Result<bool, StepError> {
-        Ok(self.port_if_held().await?.is_some())
-    }
-
-    async fn port_if_held(&self) -> Result<Option<i32>, StepError> {
-        let pod = pods::get(self.db(), &self.fence.pod_id).await?;
-        Ok(pod.and_then(|pod| pod.proxy_port))
+        Ok(self.with_place(|place| place.port.is_some()))
     }
 
     async fn site_on(&self, server: Server) -> Result<Site, StepError> {
@@ -152,6 +194,7 @@ impl PodAtWork {
             fence: self.fence.clone(),
             lease: self.tools.lease.clone(),
             redactor: self.redactor.clone(),
+            progress: Arc::clone(&self.progress),
             cancel: self.cancel.clone(),
         };
         let (pod_id, installation) = (&self.fence.pod_id, &self.tools.installation);

@@ -1,6 +1,6 @@
 //! One execution of one job, from the claim to the last write: what becomes of the job and of the pod.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use serde_json::Value;
@@ -18,6 +18,7 @@ use crate::{
         jobs::{self, Claimed, JobKind, JobStatus},
         pods::{self, Pod, PodStatus},
         secrets,
+        steps::{Changes, Progress},
     },
 };
 
@@ -74,7 +75,7 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
         let (spec, unusable) = resolve(&pod, &tools.catalog)?;
         let secrets =
             secrets::of_pod(&tools.db, &claimed.pod_id).await.map_err(|error| Refusal::Error(error.into()))?;
-        let pod = PodAtWork::new(tools.clone(), fence.clone(), stop.token.clone(), pod, spec, secrets);
+        let pod = PodAtWork::new(tools.clone(), fence.clone(), stop.token.clone(), claimed.attempt, pod, spec, secrets);
         if claimed.attempt > claimed.max_attempts {
             return Ok((
                 pod,
@@ -90,19 +91,21 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
         if let Some(error) = unusable.filter(|_| !matches!(claimed.kind, JobKind::Stop | JobKind::Destroy)) {
             return Ok((pod, Err(StepError::fail(error))));
         }
-        let walked = lifecycle::walk(plan(claimed.kind), &pod, claimed.attempt, drain).await;
+        let walked = lifecycle::walk(plan(claimed.kind), &pod, drain).await;
         Ok((pod, walked))
     };
-    let verdict = match work.await {
-        Err(Refusal::Unfit(sentence)) => Verdict::Close(JobStatus::Failed, sentence),
-        Err(Refusal::Error(error)) => judge(&error, claimed, stop, drain, attempt_is_last),
-        Ok((_, Ok(()))) => Verdict::Succeed(plan(claimed.kind).reaching),
+    let (verdict, progress) = match work.await {
+        Err(Refusal::Unfit(sentence)) => (Verdict::Close(JobStatus::Failed, sentence), None),
+        Err(Refusal::Error(error)) => (judge(&error, claimed, stop, drain, attempt_is_last), None),
+        Ok((pod, Ok(()))) => (Verdict::Succeed(plan(claimed.kind).reaching), Some(pod.progress)),
         Ok((pod, Err(error))) => {
             let verdict = judge(&error, claimed, stop, drain, attempt_is_last);
-            settle(verdict, claimed, pod).await
+            let progress = Arc::clone(&pod.progress);
+            (Box::pin(settle(verdict, claimed, pod)).await, Some(progress))
         }
     };
-    write(tools, &fence, &verdict).await
+    let progress = progress.unwrap_or_else(|| Arc::new(Progress::new(claimed.attempt)));
+    write(tools, &fence, &verdict, &progress).await
 }
 
 enum Refusal {
@@ -178,8 +181,7 @@ async fn settle(verdict: Verdict, claimed: &Claimed, pod: PodAtWork) -> Verdict 
         return Verdict::Fail(ended, error);
     }
     let stopped = CancellationToken::new();
-    let PodAtWork { tools, fence, pod, spec, secrets, .. } = pod;
-    let pod = PodAtWork::new(tools, fence, stopped.clone(), pod, spec, secrets);
+    let pod = pod.with_cancel(stopped.clone());
     let undone = tokio::time::timeout(UNDO_TIMEOUT, lifecycle::undo(plan(claimed.kind), &pod)).await;
     let left = match undone {
         Ok(Ok(())) => return Verdict::Fail(ended, error),
@@ -194,13 +196,21 @@ async fn settle(verdict: Verdict, claimed: &Claimed, pod: PodAtWork) -> Verdict 
 }
 
 /// Writes the verdict. The database may be away for a moment; the work that was done is worth some patience.
-async fn write(tools: &Tools, fence: &Fence, verdict: &Verdict) -> Ended {
+async fn write(tools: &Tools, fence: &Fence, verdict: &Verdict, progress: &Progress) -> Ended {
     let db = &tools.db;
     let write = || async {
+        let steps = match verdict {
+            Verdict::Succeed(_) | Verdict::Fail(..) => progress.changes().await,
+            Verdict::Nothing => return Ok(Ended::Fenced),
+            Verdict::Retry(..) | Verdict::Close(..) | Verdict::HandBack => {
+                progress.write(db, fence).await?;
+                Changes::default()
+            }
+        };
         match verdict {
-            Verdict::Succeed(pod) => jobs::succeed(db, fence, *pod).await.map(|()| Ended::Succeeded),
+            Verdict::Succeed(pod) => jobs::succeed(db, fence, *pod, &steps).await.map(|()| Ended::Succeeded),
             Verdict::Retry(delay, error) => jobs::retry(db, fence, *delay, error).await.map(|()| Ended::Retrying),
-            Verdict::Fail(ended, error) => jobs::fail(db, fence, *ended, error).await.map(|()| of(*ended)),
+            Verdict::Fail(ended, error) => jobs::fail(db, fence, *ended, error, &steps).await.map(|()| of(*ended)),
             Verdict::Close(ended, error) => jobs::close(db, fence, *ended, error).await.map(|()| of(*ended)),
             Verdict::HandBack => jobs::hand_back(db, fence).await.map(|()| Ended::HandedBack),
             Verdict::Nothing => Ok(Ended::Fenced),

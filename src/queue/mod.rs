@@ -7,6 +7,7 @@ mod hosts;
 mod pool;
 mod retry;
 mod running;
+mod slots;
 mod sweep;
 
 use std::time::Duration;

@@ -7,7 +7,6 @@ use std::{sync::Arc, time::Duration};
 
 use apalis::prelude::{BackendExt, BoxDynError, Data, TaskId, WorkerBuilder, WorkerBuilderExt};
 use apalis_postgres::{Config, PostgresStorage};
-use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -16,19 +15,25 @@ use super::{
     execution::{Ended, execute},
     heartbeat,
     running::{Running, StopReason},
+    slots::Slots,
     sweep,
 };
 use crate::{
     host::connection::CANCEL_MARGIN,
     lifecycle::Tools,
     store::{
-        doorbells::QUEUE,
+        doorbells::{self, QUEUE},
         jobs::{self, Claimed},
+        steps::Changes,
     },
 };
 
 /// The poll behind LISTEN: doorbells that were rung for later become due without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Wakeups that one query fetches, at most. What a fetch costs grows with what waits, so it is shared by as many.
+const MAX_BATCH: usize = 64;
+/// How long fetched wakeups wait here for a slot before they are offered to the other workers, too.
+const OFFER_AFTER: Duration = Duration::from_millis(200);
 /// The pause before a worker that ended is made anew, so that a database that is down is not hammered.
 const REBUILD_PAUSE: Duration = Duration::from_secs(1);
 /// After a cancelled command's own grace there is not much left to do.
@@ -50,7 +55,7 @@ struct Pool {
     /// This process, in `pod_jobs.worker`.
     name: String,
     running: Arc<Running>,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     tasks: TaskTracker,
     drain: CancellationToken,
 }
@@ -61,7 +66,7 @@ pub async fn run(tools: Tools, settings: PoolSettings, drain: CancellationToken)
     let pool = Arc::new(Pool {
         name: format!("{}-{}-{}", host.trim(), std::process::id(), Uuid::new_v4().simple()),
         running: Arc::default(),
-        slots: Arc::new(Semaphore::new(usize::try_from(settings.concurrency).unwrap_or(1))),
+        slots: Slots::new(settings.concurrency),
         tasks: TaskTracker::new(),
         drain: drain.clone(),
         tools,
@@ -99,20 +104,38 @@ pub async fn run(tools: Tools, settings: PoolSettings, drain: CancellationToken)
     tracing::info!("The worker has stopped.");
 }
 
-/// One apalis worker, until it ends or the pool drains.
+/// One apalis worker, until it ends or the pool drains. It fetches more wakeups than it may have slots for; those that
+/// wait are offered to the other workers, and handled by whoever has a slot first.
 async fn deliver(pool: &Arc<Pool>, generation: u32) -> Result<(), BoxDynError> {
-    let config = Config::default().queue(QUEUE).batch_size(1).lock_tasks(false).persist_results(false);
-    let storage: PostgresStorage<String> = PostgresStorage::new(&pool.tools.db).with_config(config);
-    let worker = WorkerBuilder::new(format!("{}-{generation}", pool.name))
+    let (db, slots) = (&pool.tools.db, usize::try_from(pool.settings.concurrency)?);
+    let name = format!("{}-{generation}", pool.name);
+    let config =
+        Config::default().queue(QUEUE).batch_size(slots.min(MAX_BATCH)).lock_tasks(false).persist_results(false);
+    let storage: PostgresStorage<String> = PostgresStorage::new(db).with_config(config);
+    let worker = WorkerBuilder::new(&*name)
         .backend(storage.with_pubsub().poll_with_interval(POLL_INTERVAL))
-        .concurrency(usize::try_from(pool.settings.concurrency)?)
+        .concurrency(slots)
         .data(Arc::clone(pool))
         .build(answer);
+    let offer = async || {
+        if let Err(error) = doorbells::offer(db, &name).await {
+            tracing::debug!(%error, "Wakeups that wait here could not be offered; the sweep gives them back.");
+        }
+    };
+    let offer_what_waits = async {
+        loop {
+            pool.slots.all_taken_for(OFFER_AFTER).await;
+            offer().await;
+        }
+    };
     let drain = pool.drain.clone();
-    tokio::select! {
-        ended = worker.run() => Ok(ended?),
+    let ended = tokio::select! {
+        ended = worker.run() => ended.map_err(BoxDynError::from),
+        () = offer_what_waits => Ok(()),
         () = drain.cancelled() => Ok(()),
-    }
+    };
+    offer().await;
+    ended
 }
 
 /// Answers a doorbell: claims the pod's next job and runs it, in a task that outlives this one.
@@ -124,7 +147,7 @@ async fn answer(pod_id: String, doorbell: TaskId, pool: Data<Arc<Pool>>) -> Resu
 }
 
 async fn take(pool: &Arc<Pool>, pod_id: &str, doorbell: &str) {
-    let Ok(_slot) = pool.slots.acquire().await else { return };
+    let Some(_slot) = pool.slots.take().await else { return };
     // A doorbell that is left unanswered is rung again by the sweep of whoever can answer it.
     if pool.drain.is_cancelled() || !pool.tools.lease.is_valid() {
         return;
@@ -150,7 +173,9 @@ async fn work(pool: &Arc<Pool>, claimed: Claimed) {
     let entry = pool.running.enter(&claimed.job_id, claimed.lease);
     let execution = {
         let (pool, claimed, stop) = (Arc::clone(pool), claimed.clone(), entry.stop.clone());
-        tokio::spawn(async move { execute(&pool.tools, &claimed, &stop, &pool.drain).await }.in_current_span())
+        tokio::spawn(
+            async move { Box::pin(execute(&pool.tools, &claimed, &stop, &pool.drain)).await }.in_current_span(),
+        )
     };
     tokio::pin!(execution);
     let joined = tokio::select! {
@@ -189,7 +214,7 @@ async fn after_panic(pool: &Pool, claimed: &Claimed) -> Ended {
     let written = if claimed.attempt < claimed.max_attempts {
         jobs::retry(db, &fence, super::retry::delay_after(claimed.attempt), error).await.map(|()| Ended::Retrying)
     } else {
-        jobs::fail(db, &fence, jobs::JobStatus::Failed, error).await.map(|()| Ended::Failed)
+        jobs::fail(db, &fence, jobs::JobStatus::Failed, error, &Changes::default()).await.map(|()| Ended::Failed)
     };
     written.unwrap_or(Ended::Fenced)
 }

@@ -1,17 +1,23 @@
-//! Looks for what was left behind: jobs of dead workers, doorbells that were lost, destroys that have become due.
-//! Every worker sweeps; each statement is safe to run twice.
+//! Looks for what was left behind: jobs of dead workers, wakeups that were lost, destroys that have become due. Every
+//! worker sweeps, in portions, so that a sweep costs the same however much waits. Its parts fail on their own.
 
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{DEADLINE_OVERRUN, SWEEP_INTERVAL, TAKEOVER_SILENCE};
-use crate::store::{doorbells, jobs};
+use crate::store::{Portion, doorbells, jobs};
+
+/// How far this worker's sweeps have come.
+#[derive(Default)]
+struct Sweep {
+    planned_destroys: Portion,
+    due_jobs: Portion,
+}
 
 pub async fn run(db: PgPool, end: CancellationToken) {
+    let mut sweep = Sweep::default();
     loop {
-        if let Err(error) = sweep(&db).await {
-            tracing::warn!(%error, "The sweep failed; it is tried again.");
-        }
+        sweep.next(&db).await;
         tokio::select! {
             () = tokio::time::sleep(SWEEP_INTERVAL) => {}
             () = end.cancelled() => return,
@@ -19,13 +25,29 @@ pub async fn run(db: PgPool, end: CancellationToken) {
     }
 }
 
-async fn sweep(db: &PgPool) -> Result<(), sqlx::Error> {
+impl Sweep {
+    async fn next(&mut self, db: &PgPool) {
+        report("rescue", rescue(db).await);
+        report(
+            "pre-emption for planned destroys",
+            jobs::preempt_for_due_destroys(db, &mut self.planned_destroys).await,
+        );
+        report("return of fetched wakeups", doorbells::give_back_stale(db).await);
+        report("search for lost wakeups", doorbells::ring_again(db, &mut self.due_jobs).await.map(drop));
+    }
+}
+
+async fn rescue(db: &PgPool) -> Result<(), sqlx::Error> {
     let rescued = jobs::rescue(db, TAKEOVER_SILENCE, DEADLINE_OVERRUN).await?;
     if rescued > 0 {
         metrics::counter!("pinacle_jobs_rescued_total").increment(rescued);
         tracing::warn!(jobs = rescued, "Took back {rescued} jobs of a worker that stopped answering.");
     }
-    jobs::preempt_for_due_destroys(db).await?;
-    doorbells::ring_again(db).await?;
     Ok(())
+}
+
+fn report(part: &str, result: Result<(), sqlx::Error>) {
+    if let Err(error) = result {
+        tracing::warn!(part, %error, "The sweep's {part} failed; the next sweep tries again.");
+    }
 }

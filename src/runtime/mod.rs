@@ -4,6 +4,7 @@
 //! a listing that is empty is an answer, a listing that fails is trouble.
 
 mod found;
+mod inside;
 pub mod names;
 pub mod quota;
 pub mod shell;
@@ -18,6 +19,7 @@ use crate::{
 };
 use found::container_format;
 pub use found::{Container, Found};
+pub use inside::Inside;
 use names::{label_filter, label_options, object_name};
 use quota::DiskQuota;
 

@@ -13,8 +13,8 @@ pub use template::ServiceTemplate;
 use crate::{
     host::{Command, ConnectionError, Finished, HostError},
     runtime::{
-        ContainerRuntime,
-        shell::{Mark, Place, exports, marks, script},
+        ContainerRuntime, Inside,
+        shell::{Mark, Place, exports, script},
     },
 };
 
@@ -23,7 +23,6 @@ const START: &str = include_str!("scripts/start.sh");
 const STOP: &str = include_str!("scripts/stop.sh");
 const STOP_ALL: &str = include_str!("scripts/stop-all.sh");
 const REMOVE: &str = include_str!("scripts/remove.sh");
-const LIST: &str = include_str!("scripts/list.sh");
 const LOGS: &str = include_str!("scripts/logs.sh");
 
 /// Packages, and what their own set-up compiles.
@@ -33,12 +32,13 @@ const HOOK_TIMEOUT: Duration = Duration::from_mins(5);
 /// The services of one pod.
 pub struct ServiceProvisioner<'a> {
     runtime: &'a ContainerRuntime,
+    inside: &'a Inside,
     project_dir: &'a str,
 }
 
 impl<'a> ServiceProvisioner<'a> {
-    pub fn new(runtime: &'a ContainerRuntime, project_dir: &'a str) -> Self {
-        Self { runtime, project_dir }
+    pub fn new(runtime: &'a ContainerRuntime, inside: &'a Inside, project_dir: &'a str) -> Self {
+        Self { runtime, inside, project_dir }
     }
 
     fn place<'s>(&'s self, service: &'s ServiceTemplate) -> Place<'s> {
@@ -54,15 +54,10 @@ impl<'a> ServiceProvisioner<'a> {
         for service in services {
             self.define(service).await?;
         }
-        let installs = || services.iter().filter_map(|service| Some((service, service.install.as_deref()?)));
-        if installs().next().is_none() {
-            return Ok(false);
-        }
-        let done = self.run(marks()).await?.stdout;
         let mut acted = false;
-        for (service, text) in installs() {
+        for (service, text) in services.iter().filter_map(|service| Some((service, service.install.as_deref()?))) {
             let mark = Mark::new(service.name(), text);
-            if mark.is_in(&done) {
+            if mark.is_in(&self.inside.marks) {
                 continue;
             }
             acted = true;
@@ -114,8 +109,7 @@ impl<'a> ServiceProvisioner<'a> {
 
     /// Takes the services out of the pod that are not among these. True where there were any.
     pub async fn remove_others(&self, services: &[ServiceTemplate]) -> Result<bool, HostError> {
-        let listed = self.run(script(LIST, []).infrastructure()).await?.stdout;
-        let mut names: Vec<&str> = listed.lines().collect();
+        let mut names: Vec<&str> = self.inside.services.iter().map(String::as_str).collect();
         names.retain(|name| services.iter().all(|service| service.name() != *name));
         if names.is_empty() {
             return Ok(false);

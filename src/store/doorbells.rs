@@ -1,7 +1,11 @@
 //! The doorbells: rows of apalis's table that mean "look at this pod". One that is lost is rung again by the sweep, so
 //! nothing here has to be exact.
 
+use std::time::Duration;
+
 use sqlx::{PgExecutor, PgPool};
+
+use super::{Portion, interval};
 
 /// The queue that the trigger on `pod_jobs` rings.
 pub const QUEUE: &str = "pods";
@@ -12,24 +16,82 @@ pub async fn remove(db: impl PgExecutor<'_>, id: &str) -> Result<(), sqlx::Error
     Ok(())
 }
 
-/// Rings for every pod whose next job is due and for which no doorbell waits. Returns how many were rung.
-pub async fn ring_again(db: &PgPool) -> Result<u64, sqlx::Error> {
-    let rung = sqlx::query!(
-        "WITH due AS (
-             SELECT DISTINCT ON (pod_id) pod_id, priority FROM pod_jobs j
-             WHERE status IN ('queued', 'retrying') AND run_at < now() - interval '2 seconds'
-               AND NOT EXISTS (SELECT FROM pod_jobs r WHERE r.pod_id = j.pod_id AND r.status = 'running')
-             ORDER BY pod_id, position
+/// Due jobs that one sweep looks at.
+const DUE_PORTION: i64 = 500;
+/// Fetched wakeups that one sweep gives back.
+const STALE_PORTION: i64 = 500;
+/// A wakeup that was fetched longer ago was fetched by a worker that died.
+const STALE_AFTER: Duration = Duration::from_secs(15);
+
+/// Writes a wakeup for each pod of the next portion of the due jobs for which none waits. Returns how many it wrote.
+pub async fn ring_again(db: &PgPool, portion: &mut Portion) -> Result<u64, sqlx::Error> {
+    let (after, after_id) = portion.begin();
+    let swept = sqlx::query!(
+        r#"WITH portion AS (
+               SELECT pod_id, run_at, id FROM pod_jobs
+               WHERE status IN ('queued', 'retrying') AND run_at < now() - interval '2 seconds'
+                 AND (run_at, id) > (coalesce($1, '-infinity'::timestamptz), coalesce($2, ''))
+               ORDER BY run_at, id LIMIT $3
+           ), heads AS (
+               SELECT head.priority, wakeup FROM (SELECT DISTINCT pod_id FROM portion) due,
+                   LATERAL (SELECT convert_to(to_jsonb(due.pod_id)::text, 'UTF8') AS wakeup) w,
+                   LATERAL (
+                       SELECT j.status, j.priority FROM pod_jobs j
+                       WHERE j.pod_id = due.pod_id AND j.status IN ('queued', 'running', 'retrying')
+                         AND (j.status IN ('running', 'retrying') OR j.run_at <= now())
+                       ORDER BY (j.status = 'running') DESC, j.position LIMIT 1) head
+               WHERE head.status <> 'running'
+           ), rung AS (
+               INSERT INTO apalis.jobs (id, job_type, job, priority)
+               SELECT apalis.generate_ulid(), 'pods', wakeup, priority FROM heads
+               WHERE NOT EXISTS (
+                   SELECT FROM apalis.jobs d WHERE d.job = wakeup AND d.job_type = 'pods' AND d.status = 'Pending')
+               RETURNING id
+           )
+           SELECT (SELECT count(*) FROM rung) AS "rung!", (SELECT count(*) FROM portion) AS "found!", last.run_at AS "run_at?",
+                  last.id AS "id?"
+           FROM (VALUES (1)) one LEFT JOIN (SELECT run_at, id FROM portion ORDER BY run_at DESC, id DESC LIMIT 1) last ON true"#,
+        after,
+        after_id,
+        DUE_PORTION
+    )
+    .fetch_one(db)
+    .await?;
+    let found = usize::try_from(swept.found).unwrap_or_default();
+    portion.advance(swept.run_at.zip(swept.id), found, DUE_PORTION);
+    Ok(u64::try_from(swept.rung).unwrap_or_default())
+}
+
+/// Gives back the wakeups that `worker` has fetched and not handled, and lets the other workers know of them.
+pub async fn offer(db: &PgPool, worker: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "WITH offered AS (
+             UPDATE apalis.jobs SET status = 'Pending', lock_by = NULL, lock_at = NULL
+             WHERE id IN (SELECT id FROM apalis.jobs WHERE lock_by = $1 AND status = 'Queued' FOR UPDATE SKIP LOCKED)
+             RETURNING id, job_type, run_at
          )
-         INSERT INTO apalis.jobs (id, job_type, job, priority)
-         SELECT apalis.generate_ulid(), 'pods', bell, priority
-         FROM due, LATERAL (SELECT convert_to(to_jsonb(pod_id)::text, 'UTF8') AS bell) b
-         WHERE NOT EXISTS (
-             SELECT FROM apalis.jobs d WHERE d.job_type = 'pods' AND d.status = 'Pending' AND d.job = bell)"
+         SELECT pg_notify('apalis::job::insert', json_build_object('job_type', job_type, 'id', id, 'run_at', run_at)::text)
+         FROM offered LIMIT 1",
+        worker
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(())
+}
+
+/// Gives back a portion of the wakeups that were fetched by a worker that died.
+pub async fn give_back_stale(db: &PgPool) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE apalis.jobs SET status = 'Pending', lock_by = NULL, lock_at = NULL
+         WHERE id IN (
+             SELECT id FROM apalis.jobs WHERE status = 'Queued' AND lock_at < now() - $1::interval
+             ORDER BY lock_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        interval(STALE_AFTER),
+        STALE_PORTION
     )
     .execute(db)
     .await?;
-    Ok(rung.rows_affected())
+    Ok(())
 }
 
 /// Forgets apalis's workers that have been silent for a day, and what they still held.

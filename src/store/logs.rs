@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgExecutor, PgPool, Postgres, Transaction};
 
 use super::{Fence, StoreError, interval};
 use crate::fault;
@@ -41,7 +41,7 @@ pub struct LogRow {
 
 /// Writes the row of a command before it runs. The clock is read as the row is written, so that rows of one
 /// transaction would keep their order, too.
-pub async fn begin(db: &PgPool, fence: &Fence, log: &NewLog<'_>) -> Result<String, StoreError> {
+pub async fn begin(db: impl PgExecutor<'_>, fence: &Fence, log: &NewLog<'_>) -> Result<String, StoreError> {
     const WHAT: &str = "a command's row";
     fault::boundary(|| WHAT.to_owned());
     sqlx::query_scalar!(

@@ -17,6 +17,7 @@ pub mod steps;
 use std::time::Duration;
 
 use apalis_postgres::PostgresStorage;
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     Executor, PgExecutor, PgPool, Postgres,
@@ -34,7 +35,10 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 const OWN_CONNECTIONS: u32 = 12;
 /// A worker that is frozen or cut off in the middle of a transaction still holds its locks, such as the one on all
 /// placements. The database ends such a transaction, or all other workers would wait for as long as it lasts.
-const END_IDLE_TRANSACTIONS: &str = "SET idle_in_transaction_session_timeout = '10s'";
+///
+/// What a worker asks are look-ups. A plan that was made while a table was small is kept while it grows: none shall
+/// scan a whole table, nor be compiled for being taken for expensive.
+const SESSION: &str = "SET idle_in_transaction_session_timeout = '10s'; SET enable_seqscan = off; SET jit = off";
 
 /// Who writes: an execution of a job, under the lease it was given when it claimed the pod.
 #[derive(Debug, Clone)]
@@ -72,6 +76,23 @@ impl Fence {
     }
 }
 
+/// How far the portions of a sweep through jobs by the time they are due have come. Behind the last one it begins anew.
+#[derive(Debug, Clone, Default)]
+pub struct Portion(Option<(DateTime<Utc>, String)>);
+
+impl Portion {
+    /// The time and the id of the job that the last portion ended with.
+    fn begin(&self) -> (Option<DateTime<Utc>>, Option<&str>) {
+        self.0.as_ref().map(|(at, id)| (*at, id.as_str())).unzip()
+    }
+
+    /// Goes on behind `last`, unless the portion was not full.
+    fn advance(&mut self, last: Option<(DateTime<Utc>, String)>, found: usize, limit: i64) {
+        let full = i64::try_from(found).is_ok_and(|found| found >= limit);
+        self.0 = last.filter(|_| full);
+    }
+}
+
 /// For moments that are reckoned by the database's clock, the only one that all workers share.
 fn interval(duration: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
@@ -87,9 +108,7 @@ pub fn connect(database_url: &SecretString, concurrency: u32, patience: Duration
     Ok(PgPoolOptions::new()
         .max_connections(concurrency + OWN_CONNECTIONS)
         .acquire_timeout(patience)
-        .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute(END_IDLE_TRANSACTIONS).await.map(drop) })
-        })
+        .after_connect(|connection, _| Box::pin(async move { connection.execute(SESSION).await.map(drop) }))
         .connect_lazy_with(options.application_name("pinacle-worker")))
 }
 

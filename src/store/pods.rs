@@ -170,7 +170,8 @@ pub struct Reservation {
 /// Why a pod has no place.
 #[derive(Debug)]
 pub enum Placement {
-    Placed,
+    /// On the server of this id.
+    Placed(String),
     /// No server is online, or the chosen one is not.
     NoServer,
     /// Every such server lacks the room.
@@ -216,7 +217,7 @@ pub async fn place(
     );
     fence.write(&mut *tx, "the pod's place", statement).await?;
     tx.commit().await?;
-    Ok(Placement::Placed)
+    Ok(Placement::Placed(server.id.clone()))
 }
 
 /// Reserves what a pod takes on the server that it is on.
@@ -276,7 +277,7 @@ pub async fn release(db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
     fence.write(db, "the release of the pod's place", statement).await
 }
 
-pub async fn set_status(db: &PgPool, fence: &Fence, status: PodStatus) -> Result<(), StoreError> {
+pub async fn set_status(db: impl PgExecutor<'_>, fence: &Fence, status: PodStatus) -> Result<(), StoreError> {
     let statement = sqlx::query!(
         "UPDATE pods SET status = $3 WHERE id = $1 AND lease = $2",
         fence.pod_id,

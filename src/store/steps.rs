@@ -1,9 +1,18 @@
-//! The steps of a job: written as each begins and ends, within the fence.
+//! The steps of a job. What changes is written with what is written anyway: with the row of the first command of the
+//! step that follows, or with the end of the job. So a step is on record before it has an effect on a host.
+
+use std::time::Instant;
 
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::Mutex;
 
-use super::{Fence, StoreError};
+use super::{
+    Fence, StoreError,
+    logs::{self, NewLog},
+    pods::{self, PodStatus},
+};
+use crate::fault;
 
 #[derive(Debug, Clone, Serialize)]
 pub struct StepRow {
@@ -16,59 +25,241 @@ pub struct StepRow {
     pub error: Option<String>,
 }
 
-/// Marks the step as begun, and the job as being at it.
-pub async fn begin(
-    db: &PgPool,
-    fence: &Fence,
-    position: i32,
-    name: &str,
-    attempt: i32,
-    total: i32,
-) -> Result<(), StoreError> {
-    let statement = sqlx::query!(
-        "WITH job AS (
-             UPDATE pod_jobs SET step = $4, steps_done = $3, steps_total = $6
-             WHERE id = $1 AND lease = $2 AND status = 'running'
-             RETURNING id
-         )
-         INSERT INTO pod_job_steps (job_id, position, name, status, attempt)
-         SELECT id, $3, $4, 'running', $5 FROM job
-         ON CONFLICT (job_id, position) DO UPDATE
-         SET name = excluded.name, status = 'running', attempt = excluded.attempt, started_at = now(),
-             finished_at = NULL, error = NULL",
-        fence.job_id,
-        fence.lease,
-        position,
-        name,
-        attempt,
-        total
-    );
-    fence.write(db, "the beginning of a step", statement).await
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepEnd {
+    Succeeded,
+    Skipped,
+    Failed(String),
 }
 
-/// `status` is `succeeded`, `skipped` or `failed`.
-pub async fn end(
-    db: &PgPool,
-    fence: &Fence,
+#[derive(Debug, Clone)]
+struct Change {
     position: i32,
-    status: &str,
-    error: Option<&str>,
-) -> Result<(), StoreError> {
+    name: &'static str,
+    began: Instant,
+    /// Whether the row says so already.
+    begin_is_written: bool,
+    ended: Option<(Instant, StepEnd)>,
+}
+
+/// Steps whose rows are not yet as they should be, in their order.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    attempt: i32,
+    total: i32,
+    steps: Vec<Change>,
+}
+
+impl Changes {
+    /// For a job of `total` steps, at its attempt `attempt`.
+    pub fn new(attempt: i32, total: i32) -> Self {
+        Self { attempt, total, steps: Vec::new() }
+    }
+
+    pub fn begin(&mut self, position: i32, name: &'static str) {
+        self.steps.push(Change { position, name, began: Instant::now(), begin_is_written: false, ended: None });
+    }
+
+    /// Ends the step that was begun last.
+    pub fn end(&mut self, end: StepEnd) {
+        if let Some(step) = self.steps.last_mut() {
+            step.ended = Some((Instant::now(), end));
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.steps.iter().all(|step| step.begin_is_written && step.ended.is_none())
+    }
+
+    /// Keeps the step that is under way, for its end.
+    fn written(&mut self) {
+        self.steps.retain(|step| step.ended.is_none());
+        self.steps.iter_mut().for_each(|step| step.begin_is_written = true);
+    }
+
+    pub(super) fn columns(&self) -> Columns {
+        let now = Instant::now();
+        let ago = |moment: Instant| i64::try_from((now - moment).as_micros()).unwrap_or(i64::MAX);
+        let mut columns = Columns { attempt: self.attempt, ..Columns::default() };
+        for step in self.steps.iter().filter(|step| !step.begin_is_written || step.ended.is_some()) {
+            let end = step.ended.as_ref().map(|(_, end)| end);
+            columns.positions.push(step.position);
+            columns.names.push(step.name.to_owned());
+            columns.statuses.push(end.map_or("running", StepEnd::as_str).to_owned());
+            columns.began_us.push(ago(step.began));
+            columns.ended_us.push(step.ended.as_ref().map(|(moment, _)| ago(*moment)));
+            columns.errors.push(end.and_then(StepEnd::error).map(str::to_owned));
+            let done = end.is_some_and(|end| end.error().is_none());
+            columns.step = Some(step.name.to_owned());
+            columns.done = Some(step.position + i32::from(done));
+            columns.total = Some(self.total);
+        }
+        columns
+    }
+
+    /// One for each begin and each end that is about to be written.
+    pub(super) fn fault_boundaries(&self) {
+        for step in &self.steps {
+            if !step.begin_is_written {
+                fault::boundary(|| "the beginning of a step".to_owned());
+            }
+            if step.ended.is_some() {
+                fault::boundary(|| "the end of a step".to_owned());
+            }
+        }
+    }
+}
+
+impl StepEnd {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Skipped => "skipped",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    fn error(&self) -> Option<&str> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Succeeded | Self::Skipped => None,
+        }
+    }
+}
+
+/// Changes as a statement takes them. Moments are microseconds ago, so that the database's clock says when it was.
+#[derive(Debug, Default)]
+pub(super) struct Columns {
+    pub attempt: i32,
+    pub positions: Vec<i32>,
+    pub names: Vec<String>,
+    pub statuses: Vec<String>,
+    pub began_us: Vec<i64>,
+    pub ended_us: Vec<Option<i64>>,
+    pub errors: Vec<Option<String>>,
+    /// What the job says of its steps; `None` where there is no change.
+    pub step: Option<String>,
+    pub done: Option<i32>,
+    pub total: Option<i32>,
+}
+
+/// What an execution has to write of itself with its next write.
+#[derive(Debug)]
+pub struct Progress(Mutex<Unwritten>);
+
+#[derive(Debug, Default)]
+struct Unwritten {
+    pod: Option<PodStatus>,
+    changes: Changes,
+}
+
+impl Unwritten {
+    fn is_empty(&self) -> bool {
+        self.pod.is_none() && self.changes.is_empty()
+    }
+
+    async fn write(&self, db: &mut PgConnection, fence: &Fence) -> Result<(), StoreError> {
+        if let Some(status) = self.pod {
+            pods::set_status(&mut *db, fence, status).await?;
+        }
+        if self.changes.is_empty() { Ok(()) } else { write(db, fence, &self.changes).await }
+    }
+
+    fn written(&mut self) {
+        self.pod = None;
+        self.changes.written();
+    }
+}
+
+impl Progress {
+    /// `attempt` is the job's.
+    pub fn new(attempt: i32) -> Self {
+        Self(Mutex::new(Unwritten { pod: None, changes: Changes::new(attempt, 0) }))
+    }
+
+    /// The job's steps, `total` of them, are about to begin, and the pod's status is `passing` meanwhile.
+    pub async fn enter(&self, passing: PodStatus, total: i32) {
+        let mut unwritten = self.0.lock().await;
+        unwritten.pod = Some(passing);
+        unwritten.changes.total = total;
+    }
+
+    pub async fn begin(&self, position: i32, name: &'static str) {
+        self.0.lock().await.changes.begin(position, name);
+    }
+
+    pub async fn end(&self, end: StepEnd) {
+        self.0.lock().await.changes.end(end);
+    }
+
+    /// Writes what is unwritten, before something that may take long.
+    pub async fn write(&self, db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
+        let mut unwritten = self.0.lock().await;
+        if !unwritten.is_empty() {
+            let mut tx = db.begin().await?;
+            unwritten.write(&mut tx, fence).await?;
+            tx.commit().await?;
+            unwritten.written();
+        }
+        Ok(())
+    }
+
+    /// Writes the row of a command before it runs, and with it what is unwritten. Returns the row's id.
+    pub async fn write_with_log(&self, db: &PgPool, fence: &Fence, log: &NewLog<'_>) -> Result<String, StoreError> {
+        let mut unwritten = self.0.lock().await;
+        if unwritten.is_empty() {
+            drop(unwritten);
+            return logs::begin(db, fence, log).await;
+        }
+        let mut tx = db.begin().await?;
+        unwritten.write(&mut tx, fence).await?;
+        let id = logs::begin(&mut *tx, fence, log).await?;
+        tx.commit().await?;
+        unwritten.written();
+        Ok(id)
+    }
+
+    /// What is unwritten of the steps, for the write that ends the job.
+    pub async fn changes(&self) -> Changes {
+        self.0.lock().await.changes.clone()
+    }
+}
+
+/// Writes the rows of steps, and what the job says of them.
+pub async fn write(db: &mut PgConnection, fence: &Fence, changes: &Changes) -> Result<(), StoreError> {
+    changes.fault_boundaries();
+    let columns = changes.columns();
     let statement = sqlx::query!(
         "WITH job AS (
-             UPDATE pod_jobs SET steps_done = CASE WHEN $4 = 'failed' THEN $3 ELSE $3 + 1 END
+             UPDATE pod_jobs SET step = $3, steps_done = $4, steps_total = $5
              WHERE id = $1 AND lease = $2 AND status = 'running'
              RETURNING id
          )
-         UPDATE pod_job_steps s SET status = $4, finished_at = now(), error = $5
-         FROM job WHERE s.job_id = job.id AND s.position = $3",
+         INSERT INTO pod_job_steps (job_id, position, name, status, attempt, started_at, finished_at, error)
+         SELECT job.id, s.position, s.name, s.status, $6, statement_timestamp() - s.began_us * interval '1 microsecond',
+                statement_timestamp() - s.ended_us * interval '1 microsecond', s.error
+         FROM job, unnest($7::int[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::text[])
+             AS s(position, name, status, began_us, ended_us, error)
+         ON CONFLICT (job_id, position) DO UPDATE
+         SET name = excluded.name, status = excluded.status, attempt = excluded.attempt,
+             finished_at = excluded.finished_at, error = excluded.error,
+             started_at = CASE WHEN pod_job_steps.status = 'running' THEN pod_job_steps.started_at ELSE excluded.started_at END",
         fence.job_id,
         fence.lease,
-        position,
-        status,
-        error
+        columns.step,
+        columns.done,
+        columns.total,
+        columns.attempt,
+        &columns.positions,
+        &columns.names,
+        &columns.statuses,
+        &columns.began_us,
+        &columns.ended_us as &[Option<i64>],
+        &columns.errors as &[Option<String>]
     );
-    fence.write(db, "the end of a step", statement).await
+    let written = statement.execute(db).await?;
+    if written.rows_affected() == 0 { Err(fence.lost("a step")) } else { Ok(()) }
 }
 
 pub async fn of_job(db: &PgPool, job_id: &str) -> Result<Vec<StepRow>, sqlx::Error> {

@@ -13,8 +13,13 @@ mod rescue;
 
 use std::time::Duration;
 
-use pinacle_worker::store::jobs::{self, Claimed};
+use pinacle_worker::store::{
+    Fence, StoreError,
+    jobs::{self, Claimed},
+    steps::{self, Changes, StepEnd},
+};
 use serde_json::json;
+use sqlx::PgPool;
 
 use crate::support::TestDb;
 
@@ -42,6 +47,21 @@ async fn planned(db: &TestDb, pod: &str, kind: &str, after: &str) -> String {
 /// Claims the pod's next job, as a worker does when a doorbell rings.
 async fn claim(db: &TestDb, pod: &str, worker: &str) -> Option<Claimed> {
     jobs::claim(&db.pool, pod, worker, "no doorbell", DEADLINE).await.unwrap()
+}
+
+/// Writes that the step has begun.
+async fn begin_step(db: &PgPool, fence: &Fence, position: i32, name: &'static str) -> Result<(), StoreError> {
+    let mut changes = Changes::new(1, 2);
+    changes.begin(position, name);
+    steps::write(&mut *db.acquire().await?, fence, &changes).await
+}
+
+/// Writes that the step has begun, where it is not on record, and that it has ended.
+async fn end_step(db: &PgPool, fence: &Fence, position: i32, name: &'static str) -> Result<(), StoreError> {
+    let mut changes = Changes::new(1, 2);
+    changes.begin(position, name);
+    changes.end(StepEnd::Succeeded);
+    steps::write(&mut *db.acquire().await?, fence, &changes).await
 }
 
 /// The workers that run something have not been heard of for longer than [`SILENCE`].

@@ -9,7 +9,10 @@ use super::{Ensured, dotenv};
 use crate::{
     host::{Command, ConnectionError, Finished, HostError},
     lifecycle::{PodAtWork, StepError},
-    runtime::shell::{Mark, Place, exports, marks, script, script_for},
+    runtime::{
+        Inside,
+        shell::{Mark, Place, exports, script, script_for},
+    },
     spec::PodSpec,
 };
 
@@ -45,7 +48,7 @@ pub(super) async fn run_theirs(pod: &PodAtWork, what: &str, command: Command) ->
 /// Stores the environment for every later command and waits for the pod's nginx, which needs a moment anyway.
 pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let environment = exports_of(pod, &pod.spec).await?;
-    let wait = script_for("bash", PROXY, [])
+    let wait = script_for("bash", PROXY, Inside::patterns())
         .input(environment)
         .infrastructure()
         .label("🔀 Waiting for the pod's proxy")
@@ -54,7 +57,10 @@ pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
         format!("the pod's nginx does not answer ({why}). Is {} made from the pod base image?", pod.spec.base_image)
     };
     match pod.site().await?.runtime.exec(wait).await {
-        Ok(_) => Ok(Ensured::Done),
+        Ok(listed) => {
+            pod.look_inside(Inside::parse(&listed.stdout));
+            Ok(Ensured::Done)
+        }
         Err(HostError::Failed { outcome, said, .. }) => Err(StepError::fail(silent(format!("{outcome}: {said}")))),
         // A container that does not stay up looks like this, too.
         Err(error @ HostError::CutOff { .. }) => Err(StepError::retry(silent(error.to_string()))),
@@ -103,11 +109,11 @@ pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
     if spec.install.is_empty() {
         return Ok(Ensured::Already);
     }
-    let (done, dir) = (run(pod, marks()).await?.stdout, spec.project_dir());
+    let dir = spec.project_dir();
     let mut acted = false;
     for (index, text) in spec.install.iter().enumerate() {
         let mark = Mark::new(&index.to_string(), text);
-        if mark.is_in(&done) {
+        if mark.is_in(&pod.inside().marks) {
             continue;
         }
         acted = true;
@@ -147,8 +153,8 @@ pub async fn hooks(pod: &PodAtWork, moment: Moment) -> Result<Ensured, StepError
 pub async fn processes(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let mut acted = false;
-    let ran_before = pod.pod.last_started_at.is_some();
-    if ran_before {
+    // Those that a stop has held are started by what ends the others.
+    if !pod.inside().processes.is_empty() || pod.inside().processes_are_held {
         let names = spec.processes.iter().map(|process| process.name.as_str());
         let end = script(PROCESSES, []).args(names).infrastructure();
         acted = !run(pod, end).await?.stdout.trim().is_empty();

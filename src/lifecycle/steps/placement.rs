@@ -21,7 +21,10 @@ pub async fn place(pod: &PodAtWork) -> Result<Ensured, StepError> {
         None => None,
     };
     match (pods::place(pod.db(), &pod.fence, tier.reservation(), chosen).await?, server) {
-        (Placement::Placed, _) => Ok(Ensured::Done),
+        (Placement::Placed(server_id), _) => {
+            pod.is_on(Some(server_id));
+            Ok(Ensured::Done)
+        }
         (Placement::NoServer, None) => Err(StepError::fail(
             "no server is online. Add one with `pinacle-worker servers add`, or bring one back with `servers resume`",
         )),
@@ -48,7 +51,8 @@ pub async fn port(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
     let taken = site.network.listening_ports().await?;
     match pods::take_port(pod.db(), &pod.fence, &site.server.id, &taken).await? {
-        Some(_) => {
+        Some(port) => {
+            pod.holds(Some(port));
             // Nothing of a pod is made on a host before its port is on record.
             site.runtime.expect_nothing().await;
             Ok(Ensured::Done)
@@ -67,5 +71,7 @@ pub async fn port(pod: &PodAtWork) -> Result<Ensured, StepError> {
 pub async fn release(pod: &PodAtWork) -> Result<Ensured, StepError> {
     super::container::forget_fence(pod).await?;
     pods::release(pod.db(), &pod.fence).await?;
+    pod.is_on(None);
+    pod.holds(None);
     Ok(Ensured::Done)
 }

@@ -14,7 +14,7 @@ const QUOTED_LINES: u32 = 10;
 pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let dir = spec.project_dir();
-    let services = ServiceProvisioner::new(&pod.site().await?.runtime, &dir);
+    let services = ServiceProvisioner::new(&pod.site().await?.runtime, pod.inside(), &dir);
     let installed = services.install(&spec.services).await.map_err(|error| match error {
         HostError::Failed { .. } => StepError::retry(format!("installing a service: {error}")),
         other => other.into(),
@@ -26,9 +26,8 @@ pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
 pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let dir = spec.project_dir();
-    let services = ServiceProvisioner::new(&pod.site().await?.runtime, &dir);
-    let ran_before = pod.pod.last_started_at.is_some();
-    let mut acted = ran_before && services.remove_others(&spec.services).await?;
+    let services = ServiceProvisioner::new(&pod.site().await?.runtime, pod.inside(), &dir);
+    let mut acted = services.remove_others(&spec.services).await?;
     for service in &spec.services {
         acted |= services.start(service).await.map_err(|error| match error {
             HostError::Failed { .. } => StepError::fail(format!("starting the service {}: {error}", service.name())),
@@ -42,7 +41,7 @@ pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
 pub async fn health(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let dir = spec.project_dir();
-    let services = ServiceProvisioner::new(&pod.site().await?.runtime, &dir);
+    let services = ServiceProvisioner::new(&pod.site().await?.runtime, pod.inside(), &dir);
     for service in &spec.services {
         if let Err(error) = services.healthy(service).await {
             return Err(unhealthy(&services, service, error).await);

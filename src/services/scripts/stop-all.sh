@@ -1,7 +1,11 @@
-# Ends the user's processes, and takes down all services by the script $1. Both stay so when the pod starts again: the worker
-# starts them in their order then.
+# Ends the user's processes, and takes down all services by the script $1. What was written down stays so when the pod
+# starts again: the worker starts it in its order then.
 stop=$1
-if [ -d /etc/s6/tmux ]; then
+set --
+for process in /etc/pinacle/processes/*; do
+    [ ! -f "$process" ] || set -- "$process"
+done
+if [ $# != 0 ]; then
     : >/etc/s6/tmux/down
     s6-svc -d /etc/s6/tmux
 fi

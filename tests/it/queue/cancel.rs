@@ -1,6 +1,9 @@
 //! `cancel_pod_job`.
 
-use pinacle_worker::store::jobs::{self, JobStatus};
+use pinacle_worker::store::{
+    jobs::{self, JobStatus},
+    steps::Changes,
+};
 use serde_json::json;
 use sqlx::postgres::PgListener;
 
@@ -142,6 +145,8 @@ async fn a_cancelled_job_does_not_hold_up_the_line() {
     let claimed = claim(&db, &pod, "a").await.unwrap();
     cancel(&db, &create).await;
     assert!(claim(&db, &pod, "b").await.is_none());
-    jobs::fail(&db.pool, &claimed.fence(), JobStatus::Cancelled, "Cancelled on request.").await.unwrap();
+    jobs::fail(&db.pool, &claimed.fence(), JobStatus::Cancelled, "Cancelled on request.", &Changes::default())
+        .await
+        .unwrap();
     assert_eq!(claim(&db, &pod, "b").await.unwrap().job_id, stop);
 }

@@ -1,8 +1,10 @@
 //! `destroy` wins.
 
 use pinacle_worker::store::{
+    Portion,
     jobs::{self, JobStatus},
     pods::PodStatus,
+    steps::Changes,
 };
 use sqlx::postgres::PgListener;
 
@@ -63,7 +65,7 @@ async fn a_destroy_that_will_be_refused_cancels_nothing() {
     claim(&db, &pod, "worker").await.unwrap();
     let insert = r#"INSERT INTO pod_jobs (pod_id, kind, payload) VALUES ($1, 'destroy', '{"force": true}')"#;
     sqlx::query(insert).bind(&pod).execute(&db.pool).await.unwrap();
-    jobs::preempt_for_due_destroys(&db.pool).await.unwrap();
+    jobs::preempt_for_due_destroys(&db.pool, &mut Portion::default()).await.unwrap();
     assert_eq!(status(&db, &stop).await, "queued");
     let held = jobs::renew(&db.pool, "worker", std::slice::from_ref(&create)).await.unwrap();
     assert_eq!(held[0].cancel_reason, None);
@@ -80,12 +82,12 @@ async fn a_planned_destroy_goes_first_only_once_it_is_due() {
     let claimed = claim(&db, &pod, "worker").await.unwrap();
     jobs::retry(&db.pool, &claimed.fence(), HOUR, "the host is down").await.unwrap();
     let destroy = planned(&db, &pod, "destroy", "1 hour").await;
-    jobs::preempt_for_due_destroys(&db.pool).await.unwrap();
+    jobs::preempt_for_due_destroys(&db.pool, &mut Portion::default()).await.unwrap();
     assert_eq!((status(&db, &create).await.as_str(), status(&db, &stop).await.as_str()), ("retrying", "queued"));
 
     db.execute("UPDATE pod_jobs SET run_at = now() WHERE kind = 'destroy'").await;
     assert!(claim(&db, &pod, "worker").await.is_none(), "the retry stands before it until the sweep has come");
-    jobs::preempt_for_due_destroys(&db.pool).await.unwrap();
+    jobs::preempt_for_due_destroys(&db.pool, &mut Portion::default()).await.unwrap();
 
     assert_eq!((status(&db, &create).await.as_str(), status(&db, &stop).await.as_str()), ("cancelled", "cancelled"));
     assert_eq!(claim(&db, &pod, "worker").await.unwrap().job_id, destroy);
@@ -113,7 +115,7 @@ async fn a_second_destroy_does_no_harm() {
     let second = db.job(&pod, "destroy").await;
     let held = jobs::renew(&db.pool, "worker", std::slice::from_ref(&first)).await.unwrap();
     assert_eq!(held[0].cancel_reason, None, "the first goes on");
-    jobs::succeed(&db.pool, &running.fence(), PodStatus::Terminated).await.unwrap();
+    jobs::succeed(&db.pool, &running.fence(), PodStatus::Terminated, &Changes::default()).await.unwrap();
     let destroyed_at = db.text("SELECT destroyed_at FROM pods").await;
     assert!(!destroyed_at.is_empty());
 

@@ -3,12 +3,12 @@
 use pinacle_worker::store::{
     jobs::{self, JobStatus},
     pods::{self, PodStatus},
-    steps,
+    steps::Changes,
 };
 use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
 
-use super::{claim, pod};
+use super::{begin_step, claim, end_step, pod};
 use crate::support::TestDb;
 
 async fn heard(events: &mut PgListener) -> Value {
@@ -37,9 +37,9 @@ async fn every_change_is_announced_with_the_contracts_keys() {
     let fence = claimed.fence();
     pods::set_status(&db.pool, &fence, PodStatus::Provisioning).await.unwrap();
     assert_eq!(heard(&mut events).await, of_pod("provisioning"));
-    steps::begin(&db.pool, &fence, 0, "place", 1, 2).await.unwrap();
+    begin_step(&db.pool, &fence, 0, "place").await.unwrap();
     assert_eq!(heard(&mut events).await, of_job("running", Some("place"), Some(0), Some(2)));
-    steps::end(&db.pool, &fence, 0, "succeeded", None).await.unwrap();
+    end_step(&db.pool, &fence, 0, "place").await.unwrap();
     assert_eq!(heard(&mut events).await, of_job("running", Some("place"), Some(1), Some(2)));
 
     // What a page cannot show is not announced: heartbeats, and what is learned of the pod.
@@ -50,7 +50,7 @@ async fn every_change_is_announced_with_the_contracts_keys() {
 
     let fence = claim(&db, &pod, "a").await.unwrap().fence();
     assert_eq!(heard(&mut events).await["status"], "running");
-    jobs::fail(&db.pool, &fence, JobStatus::Failed, "no").await.unwrap();
+    jobs::fail(&db.pool, &fence, JobStatus::Failed, "no", &Changes::default()).await.unwrap();
     let mut both = [heard(&mut events).await, heard(&mut events).await];
     both.sort_by_key(|event| event["job_id"].is_string());
     assert_eq!(both, [of_pod("failed"), of_job("failed", Some("place"), Some(1), Some(2))]);

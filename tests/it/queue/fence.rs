@@ -5,11 +5,11 @@ use pinacle_worker::store::{
     jobs::{self, JobStatus},
     logs::{self, NewLog, Update},
     pods::{self, Facts, PodStatus, Reservation},
-    steps,
+    steps::Changes,
 };
 use sqlx::PgPool;
 
-use super::{HOUR, SILENCE, claim, pod, silence_all};
+use super::{HOUR, SILENCE, begin_step, claim, end_step, pod, silence_all};
 use crate::support::TestDb;
 
 const LOG: NewLog<'_> = NewLog { command: "true", container_command: None, label: None };
@@ -28,8 +28,8 @@ type Written = (&'static str, Result<(), StoreError>);
 async fn every_write(db: &PgPool, fence: &Fence, server: &str, log: &str) -> Vec<Written> {
     let output = Update::Append("more".to_owned());
     vec![
-        ("steps::begin", steps::begin(db, fence, 0, "place", 1, 3).await),
-        ("steps::end", steps::end(db, fence, 0, "succeeded", None).await),
+        ("the begin of a step", begin_step(db, fence, 0, "place").await),
+        ("the end of a step", end_step(db, fence, 0, "place").await),
         ("logs::begin", logs::begin(db, fence, &LOG).await.map(drop)),
         ("logs::write", logs::write(db, fence, log, Some(&output), None).await),
         ("logs::finish", logs::finish(db, fence, log, 0, 5).await),
@@ -48,9 +48,9 @@ async fn every_write(db: &PgPool, fence: &Fence, server: &str, log: &str) -> Vec
 
 async fn end(db: &PgPool, fence: &Fence, how: &str) -> Result<(), StoreError> {
     match how {
-        "succeed" => jobs::succeed(db, fence, PodStatus::Running).await,
-        "terminate" => jobs::succeed(db, fence, PodStatus::Terminated).await,
-        "fail" => jobs::fail(db, fence, JobStatus::Failed, "no").await,
+        "succeed" => jobs::succeed(db, fence, PodStatus::Running, &Changes::default()).await,
+        "terminate" => jobs::succeed(db, fence, PodStatus::Terminated, &Changes::default()).await,
+        "fail" => jobs::fail(db, fence, JobStatus::Failed, "no", &Changes::default()).await,
         "close" => jobs::close(db, fence, JobStatus::Cancelled, "no").await,
         "retry" => jobs::retry(db, fence, HOUR, "no").await,
         _ => jobs::hand_back(db, fence).await,
@@ -96,7 +96,7 @@ async fn a_worker_that_was_taken_over_writes_nothing() {
         assert!(result.is_ok(), "{write} of the one who took over: {result:?}");
     }
 
-    jobs::succeed(&db.pool, &new, PodStatus::Running).await.unwrap();
+    jobs::succeed(&db.pool, &new, PodStatus::Running, &Changes::default()).await.unwrap();
     assert_refused(&db, &old, &server, &log, "after another has finished it").await;
     db.job(&pod, "stop").await;
     claim(&db, &pod, "new").await.unwrap();

@@ -3,6 +3,7 @@
 use pinacle_worker::store::{
     jobs::{self, JobStatus},
     pods::PodStatus,
+    steps::Changes,
 };
 
 use super::{claim, pod, status};
@@ -13,7 +14,9 @@ async fn failed(db: &TestDb, slug: &str, kind: &str) -> String {
     let pod = pod(db, slug).await;
     db.execute(&format!("INSERT INTO pod_jobs (pod_id, kind, priority) VALUES ('{pod}', '{kind}', 3)")).await;
     let claimed = claim(db, &pod, "a").await.unwrap();
-    jobs::fail(&db.pool, &claimed.fence(), JobStatus::Failed, "the host is on fire").await.unwrap();
+    jobs::fail(&db.pool, &claimed.fence(), JobStatus::Failed, "the host is on fire", &Changes::default())
+        .await
+        .unwrap();
     pod
 }
 
@@ -66,7 +69,7 @@ async fn a_failed_pod_without_a_failed_job_gets_a_create() {
     let pod = failed(&db, "a", "stop").await;
     let again = db.job(&pod, "start").await;
     let claimed = claim(&db, &pod, "a").await.unwrap();
-    jobs::succeed(&db.pool, &claimed.fence(), PodStatus::Running).await.unwrap();
+    jobs::succeed(&db.pool, &claimed.fence(), PodStatus::Running, &Changes::default()).await.unwrap();
     assert_eq!(status(&db, &again).await, "succeeded");
     db.execute("UPDATE pods SET status = 'failed'").await;
     let job = db.text(&format!("SELECT requeue_pod('{pod}')")).await;
@@ -98,7 +101,9 @@ async fn a_cancelled_job_can_be_requeued() {
     let pod = pod(&db, "a").await;
     let cancelled = db.job(&pod, "create").await;
     let claimed = claim(&db, &pod, "a").await.unwrap();
-    jobs::fail(&db.pool, &claimed.fence(), JobStatus::Cancelled, "Cancelled on request.").await.unwrap();
+    jobs::fail(&db.pool, &claimed.fence(), JobStatus::Cancelled, "Cancelled on request.", &Changes::default())
+        .await
+        .unwrap();
     assert_eq!(status(&db, &cancelled).await, "cancelled");
     let job = db.text(&format!("SELECT requeue_pod('{pod}')")).await;
     assert_eq!(db.text(&format!("SELECT kind FROM pod_jobs WHERE id = '{job}'")).await, "create");

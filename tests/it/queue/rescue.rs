@@ -1,11 +1,8 @@
 //! What becomes of the jobs of a worker that died, hung, or was told to stop.
 
-use pinacle_worker::store::{
-    jobs::{self, JobStatus},
-    steps,
-};
+use pinacle_worker::store::jobs::{self, JobStatus};
 
-use super::{SILENCE, claim, last_error, pod, silence_all, status};
+use super::{SILENCE, begin_step, claim, end_step, last_error, pod, silence_all, status};
 use crate::support::{TestDb, Worker};
 
 #[tokio::test]
@@ -38,9 +35,9 @@ async fn the_step_that_a_dead_worker_was_at_does_not_run_for_ever() {
     let pod = pod(&db, "a").await;
     let job = db.job(&pod, "create").await;
     let claimed = claim(&db, &pod, "gone").await.unwrap();
-    steps::begin(&db.pool, &claimed.fence(), 0, "place", 1, 2).await.unwrap();
-    steps::end(&db.pool, &claimed.fence(), 0, "succeeded", None).await.unwrap();
-    steps::begin(&db.pool, &claimed.fence(), 1, "port", 1, 2).await.unwrap();
+    begin_step(&db.pool, &claimed.fence(), 0, "place").await.unwrap();
+    end_step(&db.pool, &claimed.fence(), 0, "place").await.unwrap();
+    begin_step(&db.pool, &claimed.fence(), 1, "port").await.unwrap();
     silence_all(&db).await;
     jobs::rescue(&db.pool, SILENCE, SILENCE).await.unwrap();
 
@@ -48,7 +45,7 @@ async fn the_step_that_a_dead_worker_was_at_does_not_run_for_ever() {
     let why = last_error(&db, &job).await;
     assert_eq!(db.texts(rows).await, ["(place,succeeded,t,)".to_owned(), format!("(port,failed,t,\"{why}\")")]);
     let claimed = claim(&db, &pod, "next").await.unwrap();
-    steps::begin(&db.pool, &claimed.fence(), 1, "port", 2, 2).await.unwrap();
+    begin_step(&db.pool, &claimed.fence(), 1, "port").await.unwrap();
     assert_eq!(db.texts(rows).await.last().unwrap(), "(port,running,f,)");
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use pinacle_worker::{
     host::{Command, Host, LeaseClock, Recorder, capture::LIMIT, redact::Redactor},
-    store::Fence,
+    store::{Fence, steps::Progress},
 };
 use proptest::{prelude::*, sample::select};
 use serde_json::json;
@@ -111,6 +111,7 @@ impl Printer {
             fence,
             lease: LeaseClock::new(Instant::now() + Duration::from_hours(10)),
             redactor: Redactor::new([]),
+            progress: Arc::new(Progress::new(1)),
             cancel: CancellationToken::new(),
         };
         Self { recorder, pod }

@@ -1,0 +1,141 @@
+//! How an execution ends: one statement writes what became of the pod, of the job and of its last steps.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+
+use super::JobStatus;
+use crate::{
+    fault,
+    store::{Fence, StoreError, interval, pods::PodStatus, steps::Changes},
+};
+
+/// The job is done, and the pod is as it asked.
+pub async fn succeed(db: &PgPool, fence: &Fence, pod: PodStatus, steps: &Changes) -> Result<(), StoreError> {
+    end(db, fence, JobStatus::Succeeded, pod, None, steps).await
+}
+
+/// The job will not be tried again, and the pod is `failed`.
+pub async fn fail(
+    db: &PgPool,
+    fence: &Fence,
+    ended: JobStatus,
+    error: &str,
+    steps: &Changes,
+) -> Result<(), StoreError> {
+    end(db, fence, ended, PodStatus::Failed, Some(error), steps).await
+}
+
+/// A pod that is gone from its host holds nothing any more, and its secrets are deleted.
+async fn end(
+    db: &PgPool,
+    fence: &Fence,
+    ended: JobStatus,
+    pod: PodStatus,
+    error: Option<&str>,
+    steps: &Changes,
+) -> Result<(), StoreError> {
+    const WHAT: &str = "the end of the job";
+    steps.fault_boundaries();
+    fault::boundary(|| "the pod's new state".to_owned());
+    fault::boundary(|| WHAT.to_owned());
+    let columns = steps.columns();
+    let written = sqlx::query_scalar!(
+        r#"WITH held AS (
+             SELECT id, pod_id FROM pod_jobs WHERE id = $1 AND lease = $2 AND status = 'running' FOR UPDATE
+         ), pod AS (
+             UPDATE pods p
+             SET status = $3, last_error = $4, failed_job_id = CASE WHEN $3 = 'failed' THEN $1 END,
+                 last_started_at = CASE WHEN $3 = 'running' THEN now() ELSE last_started_at END,
+                 last_stopped_at = CASE WHEN $3 = 'stopped' THEN now() ELSE last_stopped_at END,
+                 destroyed_at = CASE WHEN $6 THEN coalesce(destroyed_at, now()) ELSE destroyed_at END,
+                 container_id = CASE WHEN NOT $6 THEN container_id END,
+                 internal_ip = CASE WHEN NOT $6 THEN internal_ip END,
+                 public_url = CASE WHEN NOT $6 THEN public_url END,
+                 proxy_port = CASE WHEN NOT $6 THEN proxy_port END,
+                 cpu_cores = CASE WHEN NOT $6 THEN cpu_cores END,
+                 memory_mb = CASE WHEN NOT $6 THEN memory_mb END,
+                 disk_gb = CASE WHEN NOT $6 THEN disk_gb END
+             FROM held WHERE p.id = held.pod_id AND p.lease = $2
+             RETURNING p.id
+         ), job AS (
+             UPDATE pod_jobs j
+             SET status = $5, finished_at = now(), last_error = $4, step = coalesce($7, step),
+                 steps_done = coalesce($8, steps_done), steps_total = coalesce($9, steps_total)
+             FROM pod WHERE j.id = $1
+             RETURNING j.id, j.pod_id
+         ), secrets AS (
+             DELETE FROM pod_secrets s USING job WHERE s.pod_id = job.pod_id AND $6
+         ), steps AS (
+             INSERT INTO pod_job_steps (job_id, position, name, status, attempt, started_at, finished_at, error)
+             SELECT job.id, s.position, s.name, s.status, $10, statement_timestamp() - s.began_us * interval '1 microsecond',
+                    statement_timestamp() - s.ended_us * interval '1 microsecond', s.error
+             FROM job, unnest($11::int[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[])
+                 AS s(position, name, status, began_us, ended_us, error)
+             ON CONFLICT (job_id, position) DO UPDATE
+             SET name = excluded.name, status = excluded.status, attempt = excluded.attempt,
+                 finished_at = excluded.finished_at, error = excluded.error,
+                 started_at = CASE WHEN pod_job_steps.status = 'running' THEN pod_job_steps.started_at
+                                   ELSE excluded.started_at END
+         )
+         SELECT count(*) AS "written!" FROM job"#,
+        fence.job_id,
+        fence.lease,
+        pod.as_str(),
+        error,
+        ended.as_str(),
+        pod == PodStatus::Terminated,
+        columns.step,
+        columns.done,
+        columns.total,
+        columns.attempt,
+        &columns.positions,
+        &columns.names,
+        &columns.statuses,
+        &columns.began_us,
+        &columns.ended_us as &[Option<i64>],
+        &columns.errors as &[Option<String>]
+    )
+    .fetch_one(db)
+    .await?;
+    if written == 0 { Err(fence.lost(WHAT)) } else { Ok(()) }
+}
+
+/// The job ends without a word on the pod: it did not fit the pod's state, or a destroy follows.
+pub async fn close(db: &PgPool, fence: &Fence, ended: JobStatus, error: &str) -> Result<(), StoreError> {
+    let statement = sqlx::query!(
+        "UPDATE pod_jobs SET status = $3, finished_at = now(), last_error = $4
+         WHERE id = $1 AND lease = $2 AND status = 'running'",
+        fence.job_id,
+        fence.lease,
+        ended.as_str(),
+        error
+    );
+    fence.write(db, "the end of the job", statement).await
+}
+
+/// The job goes back into its pod's line and is tried again after `delay`.
+pub async fn retry(db: &PgPool, fence: &Fence, delay: Duration, error: &str) -> Result<(), StoreError> {
+    let statement = sqlx::query!(
+        "UPDATE pod_jobs SET status = 'retrying', run_at = now() + $3, last_error = $4, worker = NULL
+         WHERE id = $1 AND lease = $2 AND status = 'running'",
+        fence.job_id,
+        fence.lease,
+        interval(delay),
+        error
+    );
+    fence.write(db, "the retry", statement).await
+}
+
+/// The worker stops: the job goes back as it was, and no attempt is burnt.
+pub async fn hand_back(db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
+    let statement = sqlx::query!(
+        "UPDATE pod_jobs
+         SET status = 'retrying', run_at = now(), attempt = attempt - 1, worker = NULL,
+             last_error = 'Interrupted: the worker was stopped; another takes it up.'
+         WHERE id = $1 AND lease = $2 AND status = 'running'",
+        fence.job_id,
+        fence.lease
+    );
+    fence.write(db, "the hand-over", statement).await
+}

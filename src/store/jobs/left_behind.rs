@@ -1,0 +1,103 @@
+//! What a dead worker, or the mere passing of time, leaves to be done. Each job is taken on its own, so that one whose row
+//! is locked or broken keeps no other waiting.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+
+use crate::store::{Portion, interval};
+
+/// Dead jobs that are taken back by one sweep.
+const RESCUE_PORTION: i64 = 500;
+/// Planned destroys that one sweep looks at.
+const PLANNED_PORTION: i64 = 200;
+/// How long one pre-emption may wait for the rows of its pod.
+const LOCK_PATIENCE: &str = "100ms";
+
+/// Takes back the jobs whose worker has been silent for `silence`, or that have overrun their deadline by `overrun`. The
+/// lease grows at once, so that the worker can no longer write. Returns how many there were.
+///
+/// # Errors
+/// The database did not say which there are. One that can't be taken back now is left to the next sweep.
+pub async fn rescue(db: &PgPool, silence: Duration, overrun: Duration) -> Result<u64, sqlx::Error> {
+    let dead = sqlx::query_scalar!(
+        "SELECT id FROM pod_jobs
+         WHERE status = 'running' AND (heartbeat_at < now() - $1::interval OR deadline_at < now() - $2::interval)
+         ORDER BY heartbeat_at LIMIT $3",
+        interval(silence),
+        interval(overrun),
+        RESCUE_PORTION
+    )
+    .fetch_all(db)
+    .await?;
+    let mut rescued = 0;
+    for job_id in dead {
+        match rescue_one(db, &job_id, silence, overrun).await {
+            Ok(taken_back) => rescued += taken_back,
+            Err(error) => tracing::warn!(job.id = %job_id, %error, "Job {job_id} can't be taken back now."),
+        }
+    }
+    Ok(rescued)
+}
+
+async fn rescue_one(db: &PgPool, job_id: &str, silence: Duration, overrun: Duration) -> Result<u64, sqlx::Error> {
+    let rescued = sqlx::query!(
+        "WITH dead AS (
+             SELECT j.id, j.pod_id FROM pod_jobs j JOIN pods p ON p.id = j.pod_id
+             WHERE j.id = $1 AND j.status = 'running'
+               AND (j.heartbeat_at < now() - $2::interval OR j.deadline_at < now() - $3::interval)
+             FOR NO KEY UPDATE OF j, p SKIP LOCKED
+         ), job AS (
+             UPDATE pod_jobs j
+             SET status = 'retrying', run_at = now(), worker = NULL,
+                 last_error = 'The worker that ran this job stopped answering; another takes it up.'
+             FROM dead WHERE j.id = dead.id
+             RETURNING j.pod_id
+         )
+         UPDATE pods p SET lease = p.lease + 1 FROM job WHERE p.id = job.pod_id",
+        job_id,
+        interval(silence),
+        interval(overrun)
+    )
+    .execute(db)
+    .await?;
+    Ok(rescued.rows_affected())
+}
+
+/// A destroy that was planned for later goes first once it is due. Looks at the next portion of those that were.
+///
+/// # Errors
+/// The database did not say which there are. One whose pod's rows are locked is left to a later sweep.
+pub async fn preempt_for_due_destroys(db: &PgPool, portion: &mut Portion) -> Result<(), sqlx::Error> {
+    let (after, after_id) = portion.begin();
+    let planned = sqlx::query!(
+        r#"SELECT d.id, d.run_at, EXISTS (
+               SELECT FROM pod_jobs j
+               WHERE j.pod_id = d.pod_id AND j.position < d.position AND j.kind <> 'destroy'
+                 AND j.status IN ('queued', 'running', 'retrying')
+                 AND (j.status <> 'running' OR j.cancel_requested_at IS NULL)) AS "waits!"
+           FROM pod_jobs d
+           WHERE d.kind = 'destroy' AND d.status = 'queued' AND d.run_at > d.created_at AND d.run_at <= now()
+             AND (d.run_at, d.id) > (coalesce($1, '-infinity'::timestamptz), coalesce($2, ''))
+           ORDER BY d.run_at, d.id LIMIT $3"#,
+        after,
+        after_id,
+        PLANNED_PORTION
+    )
+    .fetch_all(db)
+    .await?;
+    portion.advance(planned.last().map(|last| (last.run_at, last.id.clone())), planned.len(), PLANNED_PORTION);
+    for destroy in planned.iter().filter(|destroy| destroy.waits) {
+        let preempted = sqlx::query!(
+            "SELECT set_config('lock_timeout', $2, true), preempt_for_destroy($1)",
+            destroy.id,
+            LOCK_PATIENCE
+        )
+        .fetch_one(db)
+        .await;
+        if let Err(error) = preempted {
+            tracing::warn!(job.id = %destroy.id, %error, "Destroy {} can't go first for now.", destroy.id);
+        }
+    }
+    Ok(())
+}

@@ -57,8 +57,7 @@ pub async fn ring_again(db: &PgPool, portion: &mut Portion) -> Result<u64, sqlx:
            ), rung AS (
                INSERT INTO apalis.jobs (id, job_type, job, priority)
                SELECT apalis.generate_ulid(), queue, wakeup, priority FROM heads
-               WHERE NOT EXISTS (
-                   SELECT FROM apalis.jobs d WHERE d.job = wakeup AND d.job_type = queue AND d.status = 'Pending')
+               WHERE NOT is_woken(wakeup, queue)
                RETURNING id
            )
            SELECT (SELECT count(*) FROM rung) AS "rung!", (SELECT count(*) FROM portion) AS "found!", last.run_at AS "run_at?",

@@ -99,6 +99,8 @@ async fn lost_wakeups_are_found_in_portions() {
     backlog(&db, "many", 1200).await;
     db.execute("UPDATE pod_jobs SET run_at = now() - interval '1 minute'").await;
     db.execute("DELETE FROM apalis.jobs").await;
+    let mut session = PgConnection::connect(&db.url()).await.unwrap();
+    let first = "SELECT is_woken((SELECT job FROM apalis.jobs LIMIT 1), 'pods.urgent')";
     let mut portion = Portion::default();
     let mut written = Vec::new();
     for _ in 0..4 {
@@ -106,6 +108,10 @@ async fn lost_wakeups_are_found_in_portions() {
     }
     assert_eq!(written, [500, 500, 200, 0], "and then it begins anew");
     assert_eq!(db.text("SELECT count(DISTINCT job) FROM apalis.jobs WHERE job_type = 'pods.urgent'").await, "1200");
+    // Whether one waits is looked up by the pod.
+    blocks(&mut session, first).await;
+    let touched = blocks(&mut session, first).await;
+    assert!(touched < 100, "{touched} blocks");
 }
 
 #[tokio::test]

@@ -210,3 +210,36 @@ async fn creates_of_one_owner_keep_neither_a_destroy_nor_another_owner_waiting()
         assert_eq!(db.text(&began).await, running.to_string(), "no create of the first owner had to end for that");
     }
 }
+
+/// A worker fetches more wakeups than it has slots for; it offers them, and the next worker with a slot takes them.
+#[tokio::test]
+async fn wakeups_that_wait_for_a_slot_are_offered_to_other_workers() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let db = TestDb::new().await;
+    db.ssh_server("silent", silent.local_addr().unwrap().port()).await;
+    let settings = |concurrency: &'static str| [("CONCURRENCY", concurrency), ("MAX_JOBS_PER_SERVER", "100")];
+    let running = |count: u32| {
+        format!("SELECT count(*) = {count} AND bool_and(attempt <= 1) FROM pod_jobs WHERE status = 'running'")
+    };
+    let _small = Worker::start_with(&db, &settings("4")).await;
+    pods_of_nobody(&db, "first", 3).await;
+    db.until(&running(3)).await;
+    // One of them has a slot, and all are fetched with it.
+    pods_of_nobody(&db, "then", 4).await;
+    db.until(&running(4)).await;
+    db.until("SELECT count(*) = 3 AND bool_and(status = 'Pending') FROM apalis.jobs WHERE job_type = 'pods'").await;
+
+    let _other = Worker::start_with(&db, &settings("100")).await;
+    db.until(&running(7)).await;
+    assert_eq!(db.text("SELECT count(DISTINCT worker) FROM pod_jobs").await, "2");
+}
+
+/// Pods with a create each, all in one statement.
+async fn pods_of_nobody(db: &TestDb, name: &str, count: u32) {
+    db.execute(&format!(
+        "WITH new AS (
+             INSERT INTO pods (name, slug) SELECT 'a', '{name}-' || g FROM generate_series(1, {count}) g RETURNING id)
+         INSERT INTO pod_jobs (pod_id, kind) SELECT id, 'create' FROM new"
+    ))
+    .await;
+}

@@ -36,8 +36,8 @@ const JOB_CONNECTIONS: u32 = 16;
 /// What the worker itself needs beside its jobs: heartbeat, sweep, listeners, delivery, schedule, reconciliation, health
 /// checks.
 const OWN_CONNECTIONS: u32 = 14;
-/// A worker that is frozen or cut off in the middle of a transaction still holds its locks, such as the one on all
-/// placements. The database ends such a transaction, or all other workers would wait for as long as it lasts.
+/// A worker that is frozen or cut off in the middle of a transaction still holds its locks, such as the one on a server
+/// that it places a pod on. The database ends such a transaction, or other workers would wait for as long as it lasts.
 ///
 /// What a worker asks are look-ups. A plan that was made while a table was small is kept while it grows: none shall
 /// scan a whole table, nor be compiled for being taken for expensive.

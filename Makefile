@@ -2,7 +2,7 @@
 # installed from Debian's packages; `make stack-up` starts it to stay. All but `lint` need root.
 
 stack := deploy/dev/stack
-scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare .ci/run
+scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare deploy/dev/test .ci/run
 # They read an environment that is there only in a pod.
 pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish docker/service/log/run docker/services/*/run \
 	docker/services/*/finish src/lifecycle/steps/scripts/*.sh src/runtime/scripts/*.sh src/services/scripts/*.sh)
@@ -16,26 +16,29 @@ demo:
 	cargo build --locked
 	$(stack) run deploy/dev/demo
 
-# Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser.
+# Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser; and which ten tests are the slowest.
+# `only=pods::` runs those that have this in their names.
 test:
 	$(stack) test-tools
-	$(stack) run cargo test --locked --features faults
+	cargo test --locked --package pinacle-guard
+	$(stack) run deploy/dev/test $(only)
 
 # What `test` runs a sample of: every boundary, every subset, ten thousand inputs. It takes some hours and prints tables.
 chaos:
 	$(stack) run cargo test --locked --features faults --test it -- --ignored --nocapture --test-threads 1
 
-# A create by the worker beside the same docker commands in a shell script.
+# A pod's life beside Docker's API, the queue beside graphile-worker (where Node.js is there), in one table.
+# `only=queue` measures a part: commands, pods, services, queue, placement.
 bench:
-	$(stack) run cargo bench --locked
+	$(stack) run cargo bench --locked --bench provisioning -- $(only)
 
 # The pods' base image, pinacledev/pinacle-base.
 image:
 	$(stack) image
 
 lint:
-	cargo fmt --check
-	cargo clippy --locked --all-targets --all-features -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 
 lint-scripts:
 	shellcheck -x $(scripts)

@@ -23,12 +23,28 @@ enum Visibility {
     Confidential,
 }
 
+/// What ends a command inside a container, where the host's guard can only end `docker exec`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InnerGuard {
+    /// The program that the container's image brings (`docker/guard`).
+    Program,
+    /// The host's own script, for an image without that program. It costs some twenty processes a command.
+    Script,
+}
+
+/// A container to run a command in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    pub name: String,
+    pub guard: InnerGuard,
+}
+
 /// One command for a pod host, or for a container on it.
 #[derive(Debug, Clone)]
 pub struct Command {
     argv: Vec<String>,
-    /// The container to run in; `None` is the host itself.
-    pub container: Option<String>,
+    /// `None` is the host itself.
+    pub container: Option<Container>,
     /// What a user is shown as the command inside the container, where it is not the argv as it stands.
     shown_as: Option<String>,
     visibility: Visibility,
@@ -71,8 +87,8 @@ impl Command {
     }
 
     #[must_use]
-    pub fn inside(mut self, container: impl Into<String>) -> Self {
-        self.container = Some(container.into());
+    pub fn inside(mut self, container: Container) -> Self {
+        self.container = Some(container);
         self
     }
 
@@ -131,6 +147,38 @@ impl Command {
         self
     }
 
+    /// This command of the host's and another at the same time, as one that fails where either does.
+    ///
+    /// # Errors
+    /// A word holds a NUL byte.
+    pub fn beside(self, other: &Self) -> Result<Self, NulByte> {
+        let script = format!("{} & {}; code=$?; wait $! && exit $code", self.line()?, other.line()?);
+        Ok(self.instead(script))
+    }
+
+    /// This command of the host's and then another, as one that prints what the other does.
+    ///
+    /// # Errors
+    /// A word holds a NUL byte.
+    pub fn before(self, next: &Self) -> Result<Self, NulByte> {
+        let script = format!("{} >/dev/null && {}", self.line()?, next.line()?);
+        Ok(self.instead(script))
+    }
+
+    fn line(&self) -> Result<String, NulByte> {
+        quote(self.sudo_words().iter().copied().chain(self.argv()))
+    }
+
+    fn instead(mut self, script: String) -> Self {
+        self.argv = vec!["sh".to_owned(), "-c".to_owned(), script];
+        self.sudo = false;
+        self
+    }
+
+    pub(super) fn sudo_words(&self) -> &'static [&'static str] {
+        if self.sudo { &["sudo", "-n", "--"] } else { &[] }
+    }
+
     /// That every word of it can travel.
     ///
     /// # Errors
@@ -143,16 +191,15 @@ impl Command {
     }
 
     /// The argv as it is executed.
-    pub(super) fn argv(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn argv(&self) -> impl Iterator<Item = &str> + Clone {
         self.argv.iter().map(String::as_str)
     }
 
     /// The full command, as an admin can paste it on the host, in the words that `hide` makes of it: a secret is looked
     /// for before quoting takes it apart.
     pub fn shown(&self, hide: impl Fn(&str) -> String) -> String {
-        let sudo: &[&str] = if self.sudo { &["sudo", "-n", "--"] } else { &[] };
-        let exec = self.container.iter().flat_map(|container| ["docker", "exec", "-i", container]);
-        quote_for_people(sudo.iter().copied().chain(exec).chain(self.argv()).map(hide))
+        let exec = self.container.iter().flat_map(|container| ["docker", "exec", "-i", &container.name]);
+        quote_for_people(self.sudo_words().iter().copied().chain(exec).chain(self.argv()).map(hide))
     }
 
     /// The command as run inside the container; `None` for an infrastructure command.
@@ -189,10 +236,14 @@ mod tests {
     use super::*;
     use crate::host::redact::Redactor;
 
+    fn pod() -> Container {
+        Container { name: "pinacle-pod-x".to_owned(), guard: InnerGuard::Program }
+    }
+
     #[test]
     fn a_command_in_a_container_is_shown_in_full_and_as_the_user_wrote_it() {
         let script = "echo 'a  b' && false";
-        let command = Command::new("sh").args(["-c", script]).shown_as(script).inside("pinacle-pod-x");
+        let command = Command::new("sh").args(["-c", script]).shown_as(script).inside(pod());
         assert_eq!(command.shown_in_container(str::to_owned).as_deref(), Some(script));
         assert_eq!(command.shown(str::to_owned), r#"docker exec -i pinacle-pod-x sh -c "echo 'a  b' && false""#);
         assert_eq!(Command::new("true").shown_in_container(str::to_owned), None);
@@ -203,12 +254,30 @@ mod tests {
         let secrets = ["pa^ss12345", "abc$def!x", "it's \"12345\"", "back\\slash`"];
         let redactor = Redactor::new(secrets.map(str::to_owned));
         for secret in secrets {
-            let command = Command::new("login").arg(format!("it's --password={secret}")).inside("pinacle-pod-x");
+            let command = Command::new("login").arg(format!("it's --password={secret}")).inside(pod());
             let shown = command.shown(|word| redactor.text(word));
             assert_eq!(shown, r#"docker exec -i pinacle-pod-x login "it's --password=[redacted]""#);
             let shown = command.shown_in_container(|word| redactor.text(word)).unwrap();
             assert_eq!(shown, r#"login "it's --password=[redacted]""#);
         }
+    }
+
+    #[test]
+    fn two_commands_in_one_fail_where_either_does() {
+        let code = |command: Command| {
+            let argv: Vec<&str> = command.argv().collect();
+            std::process::Command::new(argv[0]).args(&argv[1..]).status().unwrap().code()
+        };
+        let exit = |code: &str| Command::new("sh").args(["-c", &format!("exit {code}")]);
+        for (first, second, together) in [("0", "0", 0), ("3", "0", 3), ("0", "4", 4), ("3", "4", 3)] {
+            assert_eq!(code(exit(first).beside(&exit(second)).unwrap()), Some(together));
+            assert_eq!(code(exit(first).before(&exit(second)).unwrap()), Some(together));
+        }
+        let sudo = Command::new("docker").arg("a b").sudo(true);
+        assert_eq!(
+            sudo.clone().before(&sudo).unwrap().shown(str::to_owned),
+            "sh -c \"sudo -n -- docker 'a b' >/dev/null && sudo -n -- docker 'a b'\""
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Command, ConnectionError, ServerConnection,
     connection::Collected,
+    facts::Facts,
     local::Local,
     ssh::{Endpoint, Ssh},
 };
@@ -23,6 +24,7 @@ pub struct Host {
     /// `None` for the machine itself.
     endpoint: Option<Endpoint>,
     needs_sudo: OnceLock<bool>,
+    pub facts: Facts,
 }
 
 impl Host {
@@ -80,7 +82,8 @@ impl HostDirectory {
             None => Box::new(Local),
             Some(endpoint) => Box::new(Ssh::new(endpoint.clone(), self.private_key(server)?)),
         };
-        let host = Arc::new(Host { name: server.name.clone(), connection, endpoint, needs_sudo: OnceLock::new() });
+        let (name, needs_sudo, facts) = (server.name.clone(), OnceLock::new(), Facts::default());
+        let host = Arc::new(Host { name, connection, endpoint, needs_sudo, facts });
         hosts.insert(server.id.clone(), Arc::clone(&host));
         Ok(host)
     }

@@ -1,5 +1,6 @@
 //! The worker's end of the guard's protocol (`guard.sh`). The guard is the host's half of the fence: it refuses an
-//! order of an older lease and ends what an older lease still runs. Both transports, and a container, speak it.
+//! order of an older lease and ends what an older lease still runs. Both transports speak it. A command in a container has
+//! a second guard there, which ends the command itself where the first can only end `docker exec`.
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,14 @@ use uuid::Uuid;
 
 use super::{
     ConnectionError, LeaseClock,
-    command::{Command, NulByte, quote},
+    command::{Command, InnerGuard, NulByte, quote},
 };
 use crate::fault;
 
 /// The script itself.
 pub const SCRIPT: &str = include_str!("guard.sh");
+/// Where the base image has the guard for commands inside a pod.
+const PROGRAM: &str = "/usr/lib/pinacle/guard";
 
 /// The name of an order that belongs to no pod.
 const NO_FENCE: &str = "-";
@@ -162,26 +165,34 @@ fn encode(command: &Command, fence: Option<(&str, i64, u64)>, order: &Order) -> 
     let numbers = [lease.to_string(), expires.to_string(), whole_seconds(order.limit)];
     let close = if command.closes_fence { "close" } else { "keep" };
     let mut words = vec![fence, &numbers[0], &numbers[1], &numbers[2], close];
-    if command.sudo {
-        words.extend(["sudo", "-n", "--"]);
-    }
+    words.extend(command.sudo_words());
     let Some(container) = &command.container else {
         words.extend(command.argv());
         return Ok([&*encode_order(&order.nonce, &words, &input.len().to_string())?, input, b"\n"].concat());
     };
-    words.extend(["docker", "exec", "-i", container, "sh", "-c", SCRIPT]);
-    let outer = encode_order(&order.nonce, &words, "all")?;
-    let limit = whole_seconds(command.timeout);
-    let words: Vec<&str> = [NO_FENCE, "0", "0", &limit, "keep"].into_iter().chain(command.argv()).collect();
-    let inner = encode_order(&order.inner_nonce, &words, &input.len().to_string())?;
-    Ok([&*outer, &inner, input, b"\n"].concat())
+    words.extend(["docker", "exec", "-i", &container.name]);
+    let (limit, input_bytes) = (whole_seconds(command.timeout), input.len().to_string());
+    let inner = match container.guard {
+        InnerGuard::Program => {
+            words.push(PROGRAM);
+            let words: Vec<&str> = [&*limit].into_iter().chain(command.argv()).chain([&*order.inner_nonce]).collect();
+            with_head(&order.inner_nonce, &words.join("\0"), &input_bytes)
+        }
+        InnerGuard::Script => {
+            words.extend(["sh", "-c", SCRIPT]);
+            let words: Vec<&str> = [NO_FENCE, "0", "0", &limit, "keep"].into_iter().chain(command.argv()).collect();
+            encode_order(&order.inner_nonce, &words, &input_bytes)?
+        }
+    };
+    Ok([&*encode_order(&order.nonce, &words, "all")?, &inner, input, b"\n"].concat())
 }
 
 fn encode_order(nonce: &str, words: &[&str], input_bytes: &str) -> Result<Vec<u8>, NulByte> {
-    let order = quote(words.iter().copied().chain([nonce]))?;
-    let mut bytes = format!("{nonce} {} {input_bytes}\n", order.len()).into_bytes();
-    bytes.extend_from_slice(order.as_bytes());
-    Ok(bytes)
+    Ok(with_head(nonce, &quote(words.iter().copied().chain([nonce]))?, input_bytes))
+}
+
+fn with_head(nonce: &str, words: &str, input_bytes: &str) -> Vec<u8> {
+    format!("{nonce} {} {input_bytes}\n{words}", words.len()).into_bytes()
 }
 
 fn limit_of(command: &Command) -> Duration {

@@ -5,6 +5,7 @@ pub mod capture;
 pub mod command;
 pub mod connection;
 pub mod directory;
+mod facts;
 pub mod guard;
 mod lease;
 mod local;
@@ -12,7 +13,7 @@ pub mod recorder;
 pub mod redact;
 pub mod ssh;
 
-pub use command::Command;
+pub use command::{Command, InnerGuard};
 pub use connection::{ConnectionError, Outcome, ServerConnection};
 pub use directory::{Host, HostDirectory};
 pub use lease::LeaseClock;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Command, ConnectionError, Host, LeaseClock, Outcome,
     capture::{Capture, LIMIT},
+    command::NulByte,
     connection::Output,
     guard::FencedBy,
     redact::{RedactStream, Redactor},
@@ -53,10 +54,19 @@ pub enum HostError {
     /// Whether the command ran in its container is unknown.
     #[error("`{command}` {}{}", Outcome::CutOff, quoted(.said))]
     CutOff { command: String, said: String },
+    /// The command ran, and printed something else than it should.
+    #[error("`{command}` printed what the worker cannot read: {said}")]
+    Unreadable { command: String, said: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the job was told to stop")]
     Cancelled,
+}
+
+impl From<NulByte> for HostError {
+    fn from(error: NulByte) -> Self {
+        ConnectionError::from(error).into()
+    }
 }
 
 fn quoted(said: &str) -> String {
@@ -90,6 +100,12 @@ impl Recorder {
         Err(HostError::Failed { command: self.shown(command), outcome: finished.outcome, said: finished.said })
     }
 
+    /// That a command printed something else than it should.
+    pub fn unreadable(&self, command: &Command, printed: &str) -> HostError {
+        let said = self.redactor.text(printed).chars().take(QUOTED_BYTES).collect();
+        HostError::Unreadable { command: self.shown(command), said }
+    }
+
     /// A command, for an error.
     fn shown(&self, command: &Command) -> String {
         let hide = |text: &str| self.redactor.text(text);
@@ -102,7 +118,7 @@ impl Recorder {
     /// The command could not be run, or how it ended is unknown.
     pub async fn look(&self, command: &Command) -> Result<Finished, HostError> {
         self.may_go_on()?;
-        command.check().map_err(ConnectionError::from)?;
+        command.check()?;
         let hide = |text: &str| self.redactor.text(text);
         let (shown, shown_inside) = (command.shown(hide), command.shown_in_container(hide));
         let log = logs::NewLog { command: &shown, container_command: shown_inside.as_deref(), label: command.label };

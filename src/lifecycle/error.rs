@@ -67,7 +67,9 @@ impl From<HostError> for StepError {
             },
             HostError::Failed { .. } => Decision::Fail,
             HostError::Store(StoreError::Fenced { .. }) => Decision::Fenced,
-            HostError::Store(StoreError::Database(_)) | HostError::CutOff { .. } => Decision::Retry,
+            HostError::Store(StoreError::Database(_)) | HostError::CutOff { .. } | HostError::Unreadable { .. } => {
+                Decision::Retry
+            }
             HostError::Cancelled => Decision::Cancelled,
         };
         Self { decision, message: error.to_string() }

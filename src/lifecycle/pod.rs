@@ -1,6 +1,6 @@
 //! What the steps of one execution work on: the pod as it was asked for, and the site it is on.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
@@ -11,7 +11,7 @@ use super::{StepError, steps};
 use crate::{
     host::{HostDirectory, LeaseClock, Recorder, redact::Redactor},
     network::{NetworkManager, SubnetPool},
-    runtime::ContainerRuntime,
+    runtime::{ContainerRuntime, Inside},
     spec::{Catalog, PodSpec, text::env_name},
     store::{
         Fence,
@@ -49,6 +49,7 @@ pub struct PodAtWork {
     place: Mutex<Place>,
     site: OnceCell<Site>,
     project: OnceCell<PodSpec>,
+    inside: OnceLock<Inside>,
 }
 
 /// What the database holds for the pod. While a job runs, nobody but its execution changes that.
@@ -80,8 +81,8 @@ impl PodAtWork {
         let redactor = Redactor::new(hidden);
         let place = Mutex::new(Place { server_id: pod.server_id.clone(), port: pod.proxy_port });
         let progress = Arc::new(Progress::new(attempt));
-        let (site, project) = (OnceCell::new(), OnceCell::new());
-        Self { tools, fence, cancel, pod, spec, secrets, redactor, progress, place, site, project }
+        let (site, project, inside) = (OnceCell::new(), OnceCell::new(), OnceLock::new());
+        Self { tools, fence, cancel, pod, spec, secrets, redactor, progress, place, site, project, inside }
     }
 
     /// The same for commands that end by another token.
@@ -115,6 +116,15 @@ impl PodAtWork {
     /// The file is not what it should be, or can't be read now.
     pub async fn project(&self) -> Result<&PodSpec, StepError> {
         self.project.get_or_try_init(|| steps::project(self)).await
+    }
+
+    /// What was written down inside the pod when this execution found it.
+    pub fn inside(&self) -> &Inside {
+        self.inside.get_or_init(Inside::default)
+    }
+
+    pub(super) fn look_inside(&self, inside: Inside) {
+        drop(self.inside.set(inside));
     }
 
     /// Whether the pod has a secret variable of this name.

@@ -8,7 +8,10 @@ pub use subnet::{InvalidSubnetPool, SubnetPool};
 
 use crate::{
     host::{Command, HostError, Recorder},
-    runtime::names::{bridge_name, label_filter, label_options, object_name},
+    runtime::{
+        Container,
+        names::{bridge_name, label_options, object_name},
+    },
 };
 
 /// TCP's state LISTEN in Linux's `/proc/net/tcp`.
@@ -31,68 +34,26 @@ impl NetworkManager {
         Command::new("docker").args(args).sudo(self.sudo)
     }
 
-    async fn networks(&self) -> Result<Vec<String>, HostError> {
-        let filter = label_filter(&self.pod_id);
-        let list = self.docker(["network", "ls", "--quiet", "--no-trunc", "--filter", &filter]);
-        let listed = self.recorder.run(&list).await?;
-        Ok(listed.stdout.split_whitespace().map(str::to_owned).collect())
-    }
-
-    pub async fn exists(&self) -> Result<bool, HostError> {
-        Ok(!self.networks().await?.is_empty())
-    }
-
-    /// Creates the pod's network, with the subnet that belongs to its port: the port is unique on its host, and so is
-    /// the subnet, without asking Docker for a free one (it has about thirty).
-    pub async fn create(&self, port: i32) -> Result<(), HostError> {
+    /// What creates the pod's network, with the subnet that belongs to its port: the port is unique on its host, and so
+    /// is the subnet, without asking Docker for a free one (it has about thirty).
+    pub fn creation(&self, port: i32) -> Command {
         let subnet = self.pool.subnet_of(port);
-        let create = self
-            .docker(["network", "create", "--driver", "bridge", "--subnet", &subnet])
+        self.docker(["network", "create", "--driver", "bridge", "--subnet", &subnet])
             .args(["--opt", &format!("com.docker.network.bridge.name={}", bridge_name(&self.pod_id))])
             .args(label_options(&self.pod_id, &self.installation))
             .arg(object_name(&self.pod_id))
-            .label("🌐 Creating the network");
-        self.recorder.run(&create).await.map(drop)
-    }
-
-    /// Whether the pod's container is in the pod's network. One that was removed and made anew has the old name and
-    /// another id, and what was in the old one is in neither.
-    pub async fn has_container(&self) -> Result<bool, HostError> {
-        for network in self.networks().await? {
-            if self.lists_container(&network).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+            .label("🌐 Creating the network")
     }
 
     /// Puts the pod's container, which must not run, into the pod's network. Docker starts none that still names a
     /// network that is gone, so it forgets that one first.
-    pub async fn connect_container(&self) -> Result<(), HostError> {
+    pub async fn connect_container(&self, container: &Container) -> Result<(), HostError> {
         let name = object_name(&self.pod_id);
-        if self.lists_container(&name).await? {
+        if container.names_network() {
             self.recorder.run(&self.docker(["network", "disconnect", "--force", &name, &name])).await?;
         }
         let connect = self.docker(["network", "connect", &name, &name]).label("🌐 Connecting the container");
         self.recorder.run(&connect).await.map(drop)
-    }
-
-    /// Whether the pod's container names this network, by its name or its id.
-    async fn lists_container(&self, network: &str) -> Result<bool, HostError> {
-        let (pod, network) = (label_filter(&self.pod_id), format!("network={network}"));
-        let list = ["container", "ls", "--all", "--quiet", "--filter", &pod, "--filter", &network];
-        Ok(!self.recorder.run(&self.docker(list)).await?.stdout.trim().is_empty())
-    }
-
-    /// Removes every network of the pod. True where there was one.
-    pub async fn remove(&self) -> Result<bool, HostError> {
-        let networks = self.networks().await?;
-        if networks.is_empty() {
-            return Ok(false);
-        }
-        let remove = self.docker(["network", "rm"]).args(networks).label("🗑️ Removing the network");
-        self.recorder.run(&remove).await?;
-        Ok(true)
     }
 
     /// The TCP ports that somebody on the host listens on, from the kernel itself: no tool has to be there.

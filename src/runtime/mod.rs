@@ -3,19 +3,23 @@
 //! Whether something is there is asked by our label, never by a part of a name and never by the words of an error:
 //! a listing that is empty is an answer, a listing that fails is trouble.
 
+mod found;
+mod inside;
 pub mod names;
 pub mod quota;
 pub mod shell;
 
 use std::{sync::Arc, time::Duration};
 
-use serde::Deserialize;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::{
-    host::{Command, Finished, HostError, Recorder},
+    host::{Command, Finished, HostError, InnerGuard, Recorder, command},
     spec::{Tier, WORKSPACE},
 };
+use found::container_format;
+pub use found::{Container, Found};
+pub use inside::Inside;
 use names::{label_filter, label_options, object_name};
 use quota::DiskQuota;
 
@@ -37,21 +41,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(90);
 /// An image of some gigabytes over a slow line.
 const PULL_TIMEOUT: Duration = Duration::from_mins(15);
 
-/// A pod's container, as the host has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Container {
-    pub id: String,
-    pub running: bool,
-}
-
-/// A container that was started.
-#[derive(Debug)]
-pub struct Started {
-    /// By the host's clock, as Docker writes it.
-    pub at: String,
-    /// In the pod's own network.
-    pub address: Option<String>,
-}
+const LOOK: &str = include_str!("scripts/look.sh");
 
 /// What a container is made from.
 pub struct ContainerSpec<'a> {
@@ -69,13 +59,8 @@ pub struct ContainerRuntime {
     installation: Arc<str>,
     /// The name of all that is the pod's on this host.
     name: String,
-    quota: OnceCell<DiskQuota>,
-}
-
-#[derive(Deserialize)]
-struct EndpointSettings {
-    #[serde(rename = "IPAddress")]
-    ip_address: String,
+    /// `None` until somebody has looked.
+    found: Mutex<Option<Found>>,
 }
 
 impl ContainerRuntime {
@@ -86,7 +71,7 @@ impl ContainerRuntime {
             pod_id: pod_id.to_owned(),
             installation: Arc::clone(installation),
             name: object_name(pod_id),
-            quota: OnceCell::new(),
+            found: Mutex::default(),
         }
     }
 
@@ -96,30 +81,48 @@ impl ContainerRuntime {
 
     /// Runs a command inside the pod.
     pub async fn exec(&self, command: Command) -> Result<Finished, HostError> {
-        self.recorder.run(&command.inside(&self.name).sudo(self.sudo)).await
+        let guard = self.found().await?.container().map_or(InnerGuard::Script, |container| container.guard);
+        let container = command::Container { name: self.name.clone(), guard };
+        self.recorder.run(&command.inside(container).sudo(self.sudo)).await
     }
 
-    /// The pod's container, if there is one.
-    pub async fn container(&self) -> Result<Option<Container>, HostError> {
-        let found = self.containers().await?;
-        Ok(found.into_iter().next())
+    /// What of the pod is on the host: by one look, the first time that it is asked for.
+    pub async fn found(&self) -> Result<Found, HostError> {
+        let mut known = self.found.lock().await;
+        if let Some(found) = &*known {
+            return Ok(found.clone());
+        }
+        let docker: &[&str] = if self.sudo { &["sudo", "-n", "--", "docker"] } else { &["docker"] };
+        let look = shell::script(LOOK, [&label_filter(&self.pod_id), &container_format(&self.name)])
+            .args(docker.iter().copied())
+            .label("🔎 Looking at what there is");
+        let found = Found::parse(&self.recorder.run(&look).await?.stdout);
+        Ok(known.insert(found).clone())
     }
 
-    async fn containers(&self) -> Result<Vec<Container>, HostError> {
-        let filter = label_filter(&self.pod_id);
-        let list = ["container", "ls", "--all", "--no-trunc", "--filter", &filter, "--format", "{{.ID}} {{.State}}"];
-        let listed = self.recorder.run(&self.docker(list)).await?;
-        Ok(listed
-            .stdout
-            .lines()
-            .filter_map(|line| line.split_once(' '))
-            .map(|(id, state)| Container { id: id.to_owned(), running: state == "running" })
-            .collect())
+    /// Nothing of the pod is on the host yet, so nobody need look.
+    pub async fn expect_nothing(&self) {
+        self.found.lock().await.get_or_insert_default();
     }
 
+    async fn update(&self, change: impl FnOnce(&mut Found)) {
+        if let Some(found) = &mut *self.found.lock().await {
+            change(found);
+        }
+    }
+
+    /// Whether the image is there. A yes is remembered for some minutes: [`Self::create_container`] would notice.
     pub async fn image_is_present(&self, image: &str) -> Result<bool, HostError> {
+        let (facts, fact) = (&self.recorder.host.facts, image_fact(image));
+        if facts.get(&fact).is_some() {
+            return Ok(true);
+        }
         let inspect = self.docker(["image", "inspect", "--format", "{{.Id}}", image]);
-        Ok(self.recorder.look(&inspect).await?.outcome.success())
+        let looked = self.recorder.look(&inspect).await?;
+        if looked.outcome.success() {
+            facts.put(fact, looked.stdout);
+        }
+        Ok(looked.outcome.success())
     }
 
     pub async fn pull_image(&self, image: &str) -> Result<(), HostError> {
@@ -128,31 +131,55 @@ impl ContainerRuntime {
         self.recorder.run(&pull).await.map(drop)
     }
 
-    pub async fn volume_exists(&self) -> Result<bool, HostError> {
-        let filter = label_filter(&self.pod_id);
-        let list = self.docker(["volume", "ls", "--quiet", "--filter", &filter]);
-        Ok(!self.recorder.run(&list).await?.stdout.trim().is_empty())
-    }
-
-    /// What of a pod's disk this host can limit.
+    /// What of a pod's disk this host can limit. It is asked once in some minutes.
     async fn quota(&self) -> Result<DiskQuota, HostError> {
-        let ask = async || {
-            let info = self.recorder.run(&self.docker(["info", "--format", "{{.Driver}} {{.DockerRootDir}}"])).await?;
-            let (driver, folder) = info.stdout.trim().split_once(' ').unwrap_or_default();
-            let find = ["--noheadings", "--output", "FSTYPE,OPTIONS", "--target", folder];
-            let mount = self.recorder.look(&Command::new("findmnt").args(find).sudo(self.sudo)).await?;
-            Ok(DiskQuota::of(driver, &mount.stdout))
-        };
-        self.quota.get_or_try_init(ask).await.copied()
+        const FACT: &str = "disk quota";
+        let facts = &self.recorder.host.facts;
+        if let Some(quota) = facts.get(FACT).map(|told| DiskQuota::told(&told)) {
+            return Ok(quota);
+        }
+        let info = self.recorder.run(&self.docker(["info", "--format", "{{.Driver}} {{.DockerRootDir}}"])).await?;
+        let (driver, folder) = info.stdout.trim().split_once(' ').unwrap_or_default();
+        let find = ["--noheadings", "--output", "FSTYPE,OPTIONS", "--target", folder];
+        let mount = self.recorder.look(&Command::new("findmnt").args(find).sudo(self.sudo)).await?;
+        let told = format!("{driver} {}", mount.stdout);
+        facts.put(FACT.to_owned(), told.clone());
+        Ok(DiskQuota::told(&told))
     }
 
-    pub async fn create_volume(&self, tier: &Tier) -> Result<(), HostError> {
+    async fn volume_creation(&self, tier: &Tier) -> Result<Command, HostError> {
         let labels = label_options(&self.pod_id, &self.installation);
         let mut create = self.docker(["volume", "create"]).args(labels).label("💾 Creating the volume");
         if let Some(limit) = self.quota().await?.of_volume(tier) {
             create = create.args(["--opt", &format!("size={limit}MB")]);
         }
-        self.recorder.run(&create.arg(&self.name)).await.map(drop)
+        Ok(create.arg(&self.name))
+    }
+
+    pub async fn create_volume(&self, tier: &Tier) -> Result<(), HostError> {
+        self.recorder.run(&self.volume_creation(tier).await?).await?;
+        self.update(|found| found.add_volume(&self.name)).await;
+        Ok(())
+    }
+
+    /// Creates the network by `creation`, and the volume meanwhile where there is none: neither needs the other.
+    pub async fn create_network(&self, creation: Command, tier: &Tier) -> Result<(), HostError> {
+        let lacks_volume = self.found().await?.volumes.is_empty();
+        let create = if lacks_volume {
+            creation.beside(&self.volume_creation(tier).await?)?.label("🌐 Creating network and volume")
+        } else {
+            creation
+        };
+        let created = self.recorder.run(&create).await?.stdout;
+        self.update(|found| {
+            // Docker prints the network's id, and the volume's name.
+            found.networks.extend(created.lines().filter(|line| *line != self.name).map(str::to_owned));
+            if lacks_volume {
+                found.add_volume(&self.name);
+            }
+        })
+        .await;
+        Ok(())
     }
 
     /// Creates the container and returns its id.
@@ -179,53 +206,65 @@ impl ContainerRuntime {
         for capability in CAPABILITIES {
             create = create.args(["--cap-add", capability]);
         }
-        let created = self.recorder.run(&create.args(["--pull", "never", spec.image])).await?;
-        Ok(created.stdout.trim().to_owned())
+        let created = self.recorder.run(&create.args(["--pull", "never", spec.image])).await;
+        let id = created.inspect_err(|_| self.recorder.host.facts.forget(&image_fact(spec.image)))?.stdout;
+        self.update(|found| found.containers.push(Container::new(id.trim()))).await;
+        Ok(id.trim().to_owned())
     }
 
-    pub async fn start(&self) -> Result<(), HostError> {
-        let start = self.docker(["container", "start", &self.name]).timeout(CREATE_TIMEOUT);
-        self.recorder.run(&start.label("🚀 Starting the container")).await.map(drop)
-    }
-
-    /// When the container was started, and its address in the pod's own network.
-    pub async fn started(&self) -> Result<Started, HostError> {
-        let format =
-            format!(r#"{{{{.State.StartedAt}}}} {{{{json (index .NetworkSettings.Networks "{}")}}}}"#, self.name);
-        let inspect = self.docker(["container", "inspect", "--format", &format, &self.name]);
-        let inspected = self.recorder.run(&inspect).await?;
-        let (at, settings) = inspected.stdout.trim().split_once(' ').unwrap_or_default();
-        let settings: Option<EndpointSettings> = serde_json::from_str(settings).unwrap_or_default();
-        let address = settings.map(|settings| settings.ip_address).filter(|address| !address.is_empty());
-        Ok(Started { at: at.to_owned(), address })
+    /// Starts the container, and returns it as it runs then.
+    pub async fn start(&self) -> Result<Container, HostError> {
+        let inspect = self.docker(["container", "inspect", "--format", &container_format(&self.name), &self.name]);
+        let start = self.docker(["container", "start", &self.name]).timeout(CREATE_TIMEOUT).before(&inspect)?;
+        let start = start.label("🚀 Starting the container");
+        let printed = self.recorder.run(&start).await?.stdout;
+        let container =
+            Found::parse(&printed).containers.pop().ok_or_else(|| self.recorder.unreadable(&start, &printed))?;
+        self.update(|found| found.containers = vec![container.clone()]).await;
+        Ok(container)
     }
 
     pub async fn stop(&self) -> Result<(), HostError> {
         let stop = self.docker(["container", "stop", &self.name]).timeout(STOP_TIMEOUT);
-        self.recorder.run(&stop.label("🛑 Stopping the container")).await.map(drop)
+        self.recorder.run(&stop.label("🛑 Stopping the container")).await?;
+        self.update(|found| found.containers.iter_mut().for_each(|container| container.running = false)).await;
+        Ok(())
     }
 
     /// Removes every container of the pod. True where there was one.
     pub async fn remove_containers(&self) -> Result<bool, HostError> {
-        let ids: Vec<String> = self.containers().await?.into_iter().map(|container| container.id).collect();
-        if ids.is_empty() {
+        let containers = self.found().await?.containers;
+        if containers.is_empty() {
             return Ok(false);
         }
+        let ids = containers.into_iter().map(|container| container.id);
         let remove = self.docker(["container", "rm", "--force", "--volumes"]).args(ids).timeout(STOP_TIMEOUT);
         self.recorder.run(&remove.label("🗑️ Removing the container")).await?;
+        self.update(|found| found.containers.clear()).await;
+        Ok(true)
+    }
+
+    /// Removes every network of the pod. True where there was one.
+    pub async fn remove_networks(&self) -> Result<bool, HostError> {
+        let networks = self.found().await?.networks;
+        if networks.is_empty() {
+            return Ok(false);
+        }
+        let remove = self.docker(["network", "rm"]).args(networks).label("🗑️ Removing the network");
+        self.recorder.run(&remove).await?;
+        self.update(|found| found.networks.clear()).await;
         Ok(true)
     }
 
     /// Removes every volume of the pod. True where there was one.
     pub async fn remove_volumes(&self) -> Result<bool, HostError> {
-        let filter = label_filter(&self.pod_id);
-        let list = self.docker(["volume", "ls", "--quiet", "--filter", &filter]);
-        let listed = self.recorder.run(&list).await?.stdout;
-        if listed.trim().is_empty() {
+        let volumes = self.found().await?.volumes;
+        if volumes.is_empty() {
             return Ok(false);
         }
-        let remove = self.docker(["volume", "rm"]).args(listed.split_whitespace()).label("🗑️ Removing the volume");
+        let remove = self.docker(["volume", "rm"]).args(volumes).label("🗑️ Removing the volume");
         self.recorder.run(&remove).await?;
+        self.update(|found| found.volumes.clear()).await;
         Ok(true)
     }
 
@@ -244,6 +283,10 @@ impl ContainerRuntime {
             serde_json::from_str(info.stdout.trim()).unwrap_or_default();
         Ok(if runtimes.contains_key(RUNTIME) { Diagnosis::Fit } else { Diagnosis::NoGvisor })
     }
+}
+
+fn image_fact(image: &str) -> String {
+    format!("image {image}")
 }
 
 /// What is wrong with a pod host's Docker.

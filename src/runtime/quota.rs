@@ -16,6 +16,12 @@ pub enum DiskQuota {
 pub type Megabytes = i32;
 
 impl DiskQuota {
+    /// From one line: Docker's storage driver, then as in [`Self::of`].
+    pub fn told(line: &str) -> Self {
+        let (driver, mount) = line.split_once(' ').unwrap_or((line, ""));
+        Self::of(driver, mount)
+    }
+
     /// From Docker's storage driver, and the file system and mount options of Docker's folder (`findmnt`'s FSTYPE and
     /// OPTIONS).
     pub fn of(driver: &str, mount: &str) -> Self {

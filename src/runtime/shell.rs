@@ -6,12 +6,16 @@ use crate::host::{Command, command::NulByte};
 
 const USER_COMMAND: &str = include_str!("scripts/user-command.sh");
 const HEALTHY: &str = include_str!("scripts/healthy.sh");
-const INSTALLED: &str = include_str!("scripts/installed.sh");
 
 /// One of our own scripts, with its arguments. Its comments are for who reads the script, not the log.
 pub fn script<const N: usize>(text: &str, args: [&str; N]) -> Command {
+    script_for("sh", text, args)
+}
+
+/// The same for a shell that is named.
+pub fn script_for<const N: usize>(shell: &str, text: &str, args: [&str; N]) -> Command {
     let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
-    Command::new("sh").args(["-c", &code.join("\n"), "sh"]).args(args)
+    Command::new(shell).args(["-c", &code.join("\n"), shell]).args(args)
 }
 
 /// Where a command of a user's or a template's runs, and with which environment beside the pod's.
@@ -53,15 +57,10 @@ impl Mark {
         Self(hex_digest(&format!("{purpose}\n{text}")))
     }
 
-    /// Whether it is among those that [`marks`] lists.
-    pub fn is_in(&self, listed: &str) -> bool {
-        listed.lines().any(|line| line == self.0)
+    /// Whether it is among these.
+    pub fn is_in(&self, marks: &[String]) -> bool {
+        marks.contains(&self.0)
     }
-}
-
-/// Lists the marks of this pod.
-pub fn marks() -> Command {
-    script(INSTALLED, []).infrastructure()
 }
 
 /// An environment, as a shell reads it.

@@ -13,16 +13,16 @@ pub use template::ServiceTemplate;
 use crate::{
     host::{Command, ConnectionError, Finished, HostError},
     runtime::{
-        ContainerRuntime,
-        shell::{Mark, Place, exports, marks, script},
+        ContainerRuntime, Inside,
+        shell::{Mark, Place, exports, script},
     },
 };
 
 const DEFINE: &str = include_str!("scripts/define.sh");
 const START: &str = include_str!("scripts/start.sh");
 const STOP: &str = include_str!("scripts/stop.sh");
+const STOP_ALL: &str = include_str!("scripts/stop-all.sh");
 const REMOVE: &str = include_str!("scripts/remove.sh");
-const LIST: &str = include_str!("scripts/list.sh");
 const LOGS: &str = include_str!("scripts/logs.sh");
 
 /// Packages, and what their own set-up compiles.
@@ -32,12 +32,13 @@ const HOOK_TIMEOUT: Duration = Duration::from_mins(5);
 /// The services of one pod.
 pub struct ServiceProvisioner<'a> {
     runtime: &'a ContainerRuntime,
+    inside: &'a Inside,
     project_dir: &'a str,
 }
 
 impl<'a> ServiceProvisioner<'a> {
-    pub fn new(runtime: &'a ContainerRuntime, project_dir: &'a str) -> Self {
-        Self { runtime, project_dir }
+    pub fn new(runtime: &'a ContainerRuntime, inside: &'a Inside, project_dir: &'a str) -> Self {
+        Self { runtime, inside, project_dir }
     }
 
     fn place<'s>(&'s self, service: &'s ServiceTemplate) -> Place<'s> {
@@ -53,15 +54,10 @@ impl<'a> ServiceProvisioner<'a> {
         for service in services {
             self.define(service).await?;
         }
-        let installs = || services.iter().filter_map(|service| Some((service, service.install.as_deref()?)));
-        if installs().next().is_none() {
-            return Ok(false);
-        }
-        let done = self.run(marks()).await?.stdout;
         let mut acted = false;
-        for (service, text) in installs() {
+        for (service, text) in services.iter().filter_map(|service| Some((service, service.install.as_deref()?))) {
             let mark = Mark::new(service.name(), text);
-            if mark.is_in(&done) {
+            if mark.is_in(&self.inside.marks) {
                 continue;
             }
             acted = true;
@@ -113,30 +109,22 @@ impl<'a> ServiceProvisioner<'a> {
 
     /// Takes the services out of the pod that are not among these. True where there were any.
     pub async fn remove_others(&self, services: &[ServiceTemplate]) -> Result<bool, HostError> {
-        let mut names = list(self.runtime).await?;
-        names.retain(|name| services.iter().all(|service| service.name() != name));
+        let mut names: Vec<&str> = self.inside.services.iter().map(String::as_str).collect();
+        names.retain(|name| services.iter().all(|service| service.name() != *name));
         if names.is_empty() {
             return Ok(false);
         }
-        take_down(self.runtime, &names).await?;
+        let stop = script(STOP, []).args(names.iter().copied()).infrastructure().label("🛑 Stopping the services");
+        self.run(stop).await?;
         let remove = script(REMOVE, []).args(names).infrastructure().label("🗑️ Removing services");
         self.run(remove).await?;
         Ok(true)
     }
 }
 
-/// Takes all services of a pod down in order; they stay so until they are started one by one.
+/// Ends the user's processes, and takes all services of a pod down in order; they stay so until they are started one by
+/// one.
 pub async fn stop_all(runtime: &ContainerRuntime) -> Result<(), HostError> {
-    let names = list(runtime).await?;
-    if names.is_empty() { Ok(()) } else { take_down(runtime, &names).await }
-}
-
-async fn list(runtime: &ContainerRuntime) -> Result<Vec<String>, HostError> {
-    let listed = runtime.exec(script(LIST, []).infrastructure()).await?.stdout;
-    Ok(listed.lines().map(str::to_owned).collect())
-}
-
-async fn take_down(runtime: &ContainerRuntime, names: &[String]) -> Result<(), HostError> {
-    let stop = script(STOP, []).args(names).infrastructure().label("🛑 Stopping the services");
+    let stop = script(STOP_ALL, [STOP]).infrastructure().label("🛑 Stopping processes and services");
     runtime.exec(stop).await.map(drop)
 }

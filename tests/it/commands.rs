@@ -12,7 +12,7 @@ const CANARY: &str = "/tmp/pinacle-canary";
 
 #[tokio::test]
 async fn an_environment_arrives_byte_for_byte_and_stands_in_no_command() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let environment: serde_json::Map<_, _> =
@@ -48,7 +48,7 @@ async fn an_environment_arrives_byte_for_byte_and_stands_in_no_command() {
 
 #[tokio::test]
 async fn install_runs_once_and_hooks_at_each_start() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let note = |what: &str| format!("echo {what} >> /workspace/notes");
@@ -87,7 +87,7 @@ async fn install_runs_once_and_hooks_at_each_start() {
 
 #[tokio::test]
 async fn a_failing_command_is_shown_with_its_exit_code_and_named_in_the_error() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let pod = db.pod("failing", &json!({ "install": "echo trying; echo 'no such package' >&2; exit 3" })).await;
@@ -112,7 +112,7 @@ async fn a_failing_command_is_shown_with_its_exit_code_and_named_in_the_error() 
 
 #[tokio::test]
 async fn hostile_text_runs_in_the_pod_and_nowhere_else() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     drop(std::fs::remove_file(CANARY));

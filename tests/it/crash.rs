@@ -16,7 +16,7 @@ async fn create_up_to(db: &TestDb, pod: &str, step: &str) -> String {
 
 #[tokio::test]
 async fn a_create_whose_worker_was_killed_is_finished_by_the_next_one() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     for (number, step) in ["network", "container", "start", "install"].into_iter().enumerate() {
         let worker = Worker::start(&db).await;
@@ -39,7 +39,7 @@ async fn a_create_whose_worker_was_killed_is_finished_by_the_next_one() {
 
 #[tokio::test]
 async fn a_frozen_worker_that_comes_back_writes_nothing_and_runs_nothing() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let zombie = Worker::start(&db).await;
     let install = "echo begun >> /workspace/runs; sleep 40; echo ended >> /workspace/runs";
@@ -65,7 +65,7 @@ async fn a_frozen_worker_that_comes_back_writes_nothing_and_runs_nothing() {
 
 #[tokio::test]
 async fn a_worker_that_is_told_to_stop_hands_its_job_back() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let worker = Worker::start_with(&db, &[("DRAIN_TIMEOUT", "2")]).await;
     let pod = db.pod("handed-back", &json!({ "install": ["sleep 8; echo long"] })).await;
@@ -82,7 +82,7 @@ async fn a_worker_that_is_told_to_stop_hands_its_job_back() {
 
 #[tokio::test]
 async fn a_destroy_ends_the_running_install_and_leaves_nothing() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let pod = db.pod("preempted", &json!({ "install": "sleep 1000" })).await;
@@ -101,7 +101,7 @@ async fn a_destroy_ends_the_running_install_and_leaves_nothing() {
 
 #[tokio::test]
 async fn a_cancelled_create_is_undone_and_can_be_requeued() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let pod = db.pod("cancelled", &json!({ "install": "sleep 1000" })).await;
@@ -121,7 +121,7 @@ async fn a_cancelled_create_is_undone_and_can_be_requeued() {
 
 #[tokio::test]
 async fn a_second_signal_ends_the_worker_at_once() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let worker = Worker::start(&db).await;
     let pod = db.pod("at-once", &json!({ "install": ["sleep 8; echo long"] })).await;

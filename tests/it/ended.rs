@@ -42,7 +42,7 @@ async fn assert_ended(db: &TestDb, pod: &str, job: &str) {
 
 #[tokio::test]
 async fn a_cancel_a_deadline_and_a_destroy_end_the_command_with_all_that_it_started() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let worker = Worker::start(&db).await;
     let pod = db.pod("ended", &json!({})).await;

@@ -16,6 +16,7 @@ mod exec;
 mod faults;
 mod guard;
 mod http;
+mod inside;
 mod leftovers;
 mod memory;
 mod pods;

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::support::{
     PodHost, TestDb, Worker, eventually,
     host::{fetch, inspect, sh},
+    turn,
 };
 
 /// A page to fetch from a pod.
@@ -74,21 +75,21 @@ fn own_network(pod: &str) -> serde_json::Value {
 
 #[tokio::test]
 async fn a_pod_lives_and_dies_over_ssh() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     live_through_it_all(&db, &host).await;
 }
 
 #[tokio::test]
 async fn a_pod_lives_and_dies_on_the_workers_own_machine() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_local_to(&db).await;
     live_through_it_all(&db, &host).await;
 }
 
 #[tokio::test]
 async fn a_pod_is_confined_to_its_tier_and_its_own_network() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let (one, two) = (db.pod("one", &web_server()).await, db.pod("two", &json!({ "tier": "dev.medium" })).await);
@@ -106,7 +107,7 @@ async fn a_pod_is_confined_to_its_tier_and_its_own_network() {
     assert_eq!(limits["LogConfig"]["Config"], json!({ "max-size": "10m", "max-file": "3" }));
     assert_eq!(container["Config"]["Labels"]["pinacle.pod"], one);
     let port = db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{one}'")).await;
-    assert_eq!(limits["PortBindings"], json!({ "80/tcp": [{ "HostIp": "127.0.0.1", "HostPort": port }] }));
+    assert_eq!(limits["PortBindings"], json!({ "80/tcp": [{ "HostIp": turn::address(), "HostPort": port }] }));
     let mounts: Vec<_> = container["Mounts"].as_array().unwrap().iter().map(|mount| &mount["Destination"]).collect();
     assert_eq!(mounts, ["/workspace"], "nothing of the host is mounted");
     assert_eq!(inspect(&two)["HostConfig"]["Memory"], 2_147_483_648_i64);
@@ -151,7 +152,7 @@ async fn a_pod_is_confined_to_its_tier_and_its_own_network() {
 
 #[tokio::test]
 async fn a_destroy_takes_what_is_the_pods_and_nothing_of_a_pod_whose_name_begins_alike() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     for id in ["pod_a", "pod_a1"] {
@@ -194,7 +195,7 @@ async fn a_stopped_pod_keeps_its_port_and_a_foreign_programs_port_is_not_given_a
 
 #[tokio::test]
 async fn a_pod_that_lost_its_container_or_network_is_mended_by_a_start() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let pod = db.pod("mended", &web_server()).await;

@@ -38,7 +38,7 @@ async fn running_pod(db: &TestDb, slug: &str) -> String {
 
 #[tokio::test]
 async fn a_pod_that_should_run_is_started_and_one_that_should_not_is_stopped() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let pod = running_pod(&db, "host-reboot").await;
     assert_eq!(findings(&db, &[]), [""; 0]);
@@ -80,7 +80,7 @@ async fn a_pod_that_should_run_is_started_and_one_that_should_not_is_stopped() {
 
 #[tokio::test]
 async fn what_would_lose_something_is_said_and_a_requeue_makes_the_pod_anew() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let pod = running_pod(&db, "lost-volume").await;
     sh(&format!("docker rm -f pinacle-pod-{pod} && docker volume rm pinacle-pod-{pod}"));
@@ -99,7 +99,7 @@ async fn what_would_lose_something_is_said_and_a_requeue_makes_the_pod_anew() {
 /// No job of these pods is left that could end their state.
 #[tokio::test]
 async fn no_state_is_left_that_only_a_person_at_the_database_could_end() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     let server = host.add_to(&db).await;
     for state in ["provisioning", "starting", "stopping", "terminating"] {
         let pod = db.pod(state, &json!({})).await;
@@ -120,7 +120,7 @@ async fn no_state_is_left_that_only_a_person_at_the_database_could_end() {
 /// A database that was put back to an earlier state hands out leases that the host has seen already.
 #[tokio::test]
 async fn a_lease_that_was_put_back_does_not_lock_the_pod_out() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let pod = running_pod(&db, "restored").await;
     db.execute("UPDATE pods SET lease = lease - 1").await;

@@ -7,8 +7,10 @@ use tempfile::TempDir;
 
 use crate::support::{PodHost, TestDb, Worker, free_port, host::sh};
 
-/// The host's own address in the network of the pod that is first to come, on which the pod finds the git server.
-const ADDRESS: &str = "10.200.0.1";
+/// An address of the host's own that every pod can reach, whichever its network is: there it finds the git server.
+fn address() -> String {
+    sh("ip -4 -o address show docker0 | sed 's/.* inet //; s,/.*,,'")
+}
 
 /// A git server of this machine, with one repository: public by git's own protocol, and over SSH for who has the key.
 struct GitServer {
@@ -72,11 +74,11 @@ impl GitServer {
     }
 
     fn public(&self) -> String {
-        format!("git://{ADDRESS}:{}/repo.git", self.git_port)
+        format!("git://{}:{}/repo.git", address(), self.git_port)
     }
 
     fn private(&self) -> String {
-        format!("ssh://root@{ADDRESS}:{}/repo.git", self.ssh_port)
+        format!("ssh://root@{}:{}/repo.git", address(), self.ssh_port)
     }
 
     fn key(&self, name: &str) -> String {
@@ -120,7 +122,7 @@ async fn keyed_pod(db: &TestDb, slug: &str, config: &Value, key: &str) -> String
 
 #[tokio::test]
 async fn a_repository_is_cloned_and_a_half_made_clone_is_no_obstacle() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let git = GitServer::start();
@@ -162,7 +164,7 @@ async fn a_repository_is_cloned_and_a_half_made_clone_is_no_obstacle() {
 
 #[tokio::test]
 async fn a_private_repository_opens_to_its_deploy_key_alone() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let git = GitServer::start();
@@ -202,7 +204,7 @@ async fn a_private_repository_opens_to_its_deploy_key_alone() {
 
 #[tokio::test]
 async fn a_repositorys_own_file_fills_in_what_the_config_leaves_out() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let git = GitServer::start();

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::support::{
     PodHost, TestDb, Worker,
     host::{fetch, sh},
+    turn,
     web::Socket,
 };
 
@@ -42,10 +43,11 @@ fn arrived(port: &str, host: &str) -> Value {
 
 #[tokio::test]
 async fn a_hostname_leads_to_its_port_and_everything_passes_as_it_comes() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let (pod, port) = pod_with_server(&db, "routed").await;
+    let address = turn::address();
 
     // Both forms of the name, and the port that needs none.
     for (name, number) in [
@@ -72,9 +74,9 @@ async fn a_hostname_leads_to_its_port_and_everything_passes_as_it_comes() {
     let own = fetch(&port, "pod-routed.localhost", "/broken");
     assert_eq!(own, ("the application's own 502\n".to_owned(), "502".to_owned()));
     let away = format!(
-        "curl -sS -m 20 -o /dev/null -w '%{{redirect_url}}' -H 'Host: pod-routed.localhost:{port}' http://127.0.0.1:{port}/away"
+        "curl -sS -m 20 -o /dev/null -w '%{{redirect_url}}' -H 'Host: pod-routed.localhost:{port}' http://{address}:{port}/away"
     );
-    assert_eq!(sh(&away), format!("http://127.0.0.1:{port}/there"), "a browser stays on the address it came by");
+    assert_eq!(sh(&away), format!("http://{address}:{port}/there"), "a browser stays on the address it came by");
 
     let mut socket = Socket::open(&port, "localhost-3000.pod-routed.localhost", "/socket", "").await;
     for text in ["one", "two"] {
@@ -84,7 +86,7 @@ async fn a_hostname_leads_to_its_port_and_everything_passes_as_it_comes() {
 
     // The first event is there at once, and nothing comes after it.
     let mut events = Command::new("curl")
-        .args(["-sSN", "-m", "60", "-H", "Host: pod-routed.localhost", &format!("http://127.0.0.1:{port}/events")])
+        .args(["-sSN", "-m", "60", "-H", "Host: pod-routed.localhost", &format!("http://{address}:{port}/events")])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -102,7 +104,7 @@ async fn a_hostname_leads_to_its_port_and_everything_passes_as_it_comes() {
     sh(&format!("head -c {UPLOAD_BYTES} /dev/urandom >{}", file.display()));
     let hash = sh(&format!("sha256sum <{} | cut -d ' ' -f 1", file.display()));
     let upload = format!(
-        "curl -sS -m 170 --data-binary @{} -H 'Host: pod-routed.localhost' http://127.0.0.1:{port}/",
+        "curl -sS -m 170 --data-binary @{} -H 'Host: pod-routed.localhost' http://{address}:{port}/",
         file.display()
     );
     assert_eq!(sh(&upload), format!("{UPLOAD_BYTES} {hash}"));

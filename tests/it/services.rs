@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use crate::support::{
     PodHost, TestDb, Worker, eventually,
     host::{fetch, inventory, sh},
+    turn,
     web::{Browser, Socket},
 };
 
@@ -31,7 +32,7 @@ async fn worker_with(db: &TestDb, name: &str, template: &str) -> (Worker, TempDi
 
 #[tokio::test]
 async fn the_editor_opens_in_a_browser_and_the_terminal_answers() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let config = json!({
@@ -100,7 +101,7 @@ health = { command = "curl -fsS http://127.0.0.1:9000/", timeout_seconds = 60 }
 
 #[tokio::test]
 async fn a_service_that_dies_is_started_again_and_all_come_back_with_the_container() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let (worker, folder) = worker_with(&db, "counter", COUNTER).await;
     let config = json!({
@@ -114,7 +115,8 @@ async fn a_service_that_dies_is_started_again_and_all_come_back_with_the_contain
     // Between two starts nobody answers.
     let page = || {
         sh(&format!(
-            "curl -s -m 20 -H 'Host: localhost-9000.pod-supervised.localhost' http://127.0.0.1:{port}/ || true"
+            "curl -s -m 20 -H 'Host: localhost-9000.pod-supervised.localhost' http://{}:{port}/ || true",
+            turn::address()
         ))
     };
     assert_eq!(page(), "1");
@@ -157,7 +159,7 @@ async fn a_service_that_dies_is_started_again_and_all_come_back_with_the_contain
 
 #[tokio::test]
 async fn a_service_that_never_becomes_healthy_fails_the_job_with_its_last_words() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let template = r#"
         name = "broken"
@@ -181,7 +183,7 @@ const CANARY: &str = "/tmp/pinacle-canary";
 
 #[tokio::test]
 async fn a_templates_texts_arrive_as_written_and_run_in_the_pod_alone() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     drop(fs::remove_file(CANARY));
     // Each text leaves its own trace in the pod, and would leave the canary on a host that took it apart.
@@ -236,7 +238,7 @@ async fn a_templates_texts_arrive_as_written_and_run_in_the_pod_alone() {
 
 #[tokio::test]
 async fn databases_notebooks_and_an_agent_are_brought_and_answer() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let services = json!({ "services": ["postgres", "redis", "jupyter", "claude-code"], "tier": "dev.large" });
@@ -272,7 +274,7 @@ async fn databases_notebooks_and_an_agent_are_brought_and_answer() {
 
 #[tokio::test]
 async fn a_service_whose_program_cannot_be_fetched_says_so() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     // The built-in template, with less patience: its package fetches the program from where this test need not reach.
     let built_in = include_str!("../../src/services/templates/vibe-kanban.toml");
@@ -290,7 +292,7 @@ async fn a_service_whose_program_cannot_be_fetched_says_so() {
 
 #[tokio::test]
 async fn a_destroy_ends_the_install_of_a_service() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let template = COUNTER.replace("echo installed >>/root/installs", "sleep 1000000 & wait");
     let (_worker, _folder) = worker_with(&db, "counter", &template).await;

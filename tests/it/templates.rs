@@ -13,7 +13,7 @@ const HOSTILE: &str = "two  spaces, it's \"$HOME\" and `id`\nand a second line";
 
 #[tokio::test]
 async fn two_pods_from_templates_live_side_by_side() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let vite = json!({ "template": "vite", "tier": "dev.large", "environment": { "VALUE": HOSTILE } });

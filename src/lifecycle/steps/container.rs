@@ -4,7 +4,7 @@ use super::Ensured;
 use crate::{
     host::HostError,
     lifecycle::{Decision, PodAtWork, StepError, pod::Site},
-    runtime::{ContainerSpec, Diagnosis},
+    runtime::{Container, ContainerSpec, Diagnosis},
     store::pods::{self, Facts},
 };
 
@@ -39,20 +39,23 @@ macro_rules! ask {
     };
 }
 
+/// Creates the network, and the volume with it: each of the two takes its time.
 pub async fn network(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
-    if ask!(site, "looking for the network", site.network.exists()) {
+    let found = ask!(site, "looking for the network", site.runtime.found());
+    if !found.networks.is_empty() {
         return Ok(Ensured::Already);
     }
-    let port = pod.port().await?;
-    ask!(site, "creating the network", site.network.create(port));
+    let creation = site.network.creation(pod.port().await?);
+    ask!(site, "creating the network", site.runtime.create_network(creation, &pod.spec.tier));
     Ok(Ensured::Done)
 }
 
 pub async fn volume(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
-    if ask!(site, "looking for the volume", site.runtime.volume_exists()) {
-        return Ok(Ensured::Already);
+    let found = ask!(site, "looking for the volume", site.runtime.found());
+    if !found.volumes.is_empty() {
+        return Ok(Ensured::by(found.volume_is_new));
     }
     ask!(site, "creating the volume", site.runtime.create_volume(&pod.spec.tier));
     Ok(Ensured::Done)
@@ -70,9 +73,10 @@ pub async fn image(pod: &PodAtWork) -> Result<Ensured, StepError> {
 
 pub async fn container(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
-    if let Some(found) = ask!(site, "looking for the container", site.runtime.container()) {
-        pods::set_container(pod.db(), &pod.fence, Some(&found.id)).await?;
-        return rejoin(pod, site, found.running).await;
+    let found = ask!(site, "looking for the container", site.runtime.found());
+    if let Some(container) = found.container() {
+        pods::set_container(pod.db(), &pod.fence, Some(&container.id)).await?;
+        return rejoin(pod, site, container, &found.networks).await;
     }
     let spec = ContainerSpec {
         image: &pod.spec.base_image,
@@ -88,35 +92,41 @@ pub async fn container(pod: &PodAtWork) -> Result<Ensured, StepError> {
 
 /// Brings a container back into the pod's network where that was lost and made anew. It does not run meanwhile: gVisor
 /// takes up its network as it starts.
-async fn rejoin(pod: &PodAtWork, site: &Site, running: bool) -> Result<Ensured, StepError> {
-    if ask!(site, "looking for the container in its network", site.network.has_container()) {
+async fn rejoin(
+    pod: &PodAtWork,
+    site: &Site,
+    container: &Container,
+    networks: &[String],
+) -> Result<Ensured, StepError> {
+    if container.is_in(networks) {
         return Ok(Ensured::Already);
     }
-    if running {
+    if container.running {
         super::services::stop(pod).await?;
         ask!(site, "stopping the container", site.runtime.stop());
     }
-    ask!(site, "connecting the container to its network", site.network.connect_container());
+    ask!(site, "connecting the container to its network", site.network.connect_container(container));
     Ok(Ensured::Done)
 }
 
 pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
-    let running = ask!(site, "looking at the container", site.runtime.container()).is_some_and(|found| found.running);
-    if !running {
-        ask!(site, "starting the container", site.runtime.start());
-    }
-    let started = ask!(site, "asking for the container's address", site.runtime.started());
+    let found = ask!(site, "looking at the container", site.runtime.found());
+    let (container, started) = match found.container().filter(|container| container.running) {
+        Some(container) => (container.clone(), false),
+        None => (ask!(site, "starting the container", site.runtime.start()), true),
+    };
     let url = format!("http://pod-{}.{}:{}", pod.pod.slug, site.server.domain, pod.port().await?);
     let facts =
-        Facts { internal_ip: started.address.as_deref(), public_url: Some(&url), started_at: Some(&started.at) };
+        Facts { internal_ip: container.address(), public_url: Some(&url), started_at: Some(&container.started_at) };
     pods::set_facts(pod.db(), &pod.fence, facts).await?;
-    Ok(Ensured::by(!running))
+    Ok(Ensured::by(started))
 }
 
 pub async fn stop(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
-    let running = ask!(site, "looking at the container", site.runtime.container()).is_some_and(|found| found.running);
+    let found = ask!(site, "looking at the container", site.runtime.found());
+    let running = found.container().is_some_and(|container| container.running);
     if running {
         super::services::stop(pod).await?;
         ask!(site, "stopping the container", site.runtime.stop());
@@ -152,7 +162,7 @@ pub async fn remove_container(pod: &PodAtWork) -> Result<Ensured, StepError> {
 pub async fn remove_network(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let remove = async {
         let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
-        Ok(Ensured::by(ask!(site, "removing the network", site.network.remove())))
+        Ok(Ensured::by(ask!(site, "removing the network", site.runtime.remove_networks())))
     };
     take_back(pod, remove).await
 }

@@ -9,7 +9,11 @@ use super::{Ensured, dotenv};
 use crate::{
     host::{Command, ConnectionError, Finished, HostError},
     lifecycle::{PodAtWork, StepError},
-    runtime::shell::{Mark, Place, exports, marks, script},
+    runtime::{
+        Inside,
+        shell::{Mark, Place, exports, script, script_for},
+    },
+    spec::PodSpec,
 };
 
 /// nginx starts with the pod's init; gVisor makes it slower.
@@ -41,13 +45,22 @@ pub(super) async fn run_theirs(pod: &PodAtWork, what: &str, command: Command) ->
     })
 }
 
+/// Stores the environment for every later command and waits for the pod's nginx, which needs a moment anyway.
 pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let wait = script(PROXY, []).infrastructure().label("🔀 Waiting for the pod's proxy").timeout(PROXY_TIMEOUT);
+    let environment = exports_of(pod, &pod.spec).await?;
+    let wait = script_for("bash", PROXY, Inside::patterns())
+        .input(environment)
+        .infrastructure()
+        .label("🔀 Waiting for the pod's proxy")
+        .timeout(PROXY_TIMEOUT);
     let silent = |why: String| {
         format!("the pod's nginx does not answer ({why}). Is {} made from the pod base image?", pod.spec.base_image)
     };
     match pod.site().await?.runtime.exec(wait).await {
-        Ok(_) => Ok(Ensured::Done),
+        Ok(listed) => {
+            pod.look_inside(Inside::parse(&listed.stdout));
+            Ok(Ensured::Done)
+        }
         Err(HostError::Failed { outcome, said, .. }) => Err(StepError::fail(silent(format!("{outcome}: {said}")))),
         // A container that does not stay up looks like this, too.
         Err(error @ HostError::CutOff { .. }) => Err(StepError::retry(silent(error.to_string()))),
@@ -55,32 +68,36 @@ pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
     }
 }
 
-/// Writes the environment that every command of the user's is given, through stdin: no value stands in a command. A
-/// project from a repository finds it in its `.env`, too.
-pub async fn environment(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let spec = pod.project().await?;
-    let site = pod.site().await?;
-    let secret = pod
-        .secrets
-        .iter()
-        .filter(|secret| secret.kind == "env")
-        .map(|secret| (secret.name.as_str(), secret.value.expose_secret()));
-    let plain = spec.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let users: Vec<_> = plain.chain(secret).collect();
-    let (dir, host) = (spec.project_dir(), format!("pod-{}.{}", pod.pod.slug, site.server.domain));
+/// The environment that every command of the user's is given, as a shell reads it. It goes through stdin: no value stands
+/// in a command.
+async fn exports_of(pod: &PodAtWork, spec: &PodSpec) -> Result<String, StepError> {
+    let (dir, host) = (spec.project_dir(), format!("pod-{}.{}", pod.pod.slug, pod.site().await?.server.domain));
     let ours = [
         ("PINACLE_POD_ID", pod.fence.pod_id.as_str()),
         ("PINACLE_POD_SLUG", &pod.pod.slug),
         ("PINACLE_POD_HOST", &host),
         ("PINACLE_PROJECT_DIR", &dir),
     ];
-    let all = exports(users.iter().copied().chain(ours)).map_err(ConnectionError::from)?;
-    let (file, file_dir) = match spec.repository {
-        Some(_) => (dotenv::write(&users), dir.as_str()),
-        None => (String::new(), ""),
-    };
-    let write = script(ENVIRONMENT, [&all.len().to_string(), file_dir])
-        .input(all + &file)
+    Ok(exports(users(pod, spec).into_iter().chain(ours)).map_err(ConnectionError::from)?)
+}
+
+/// The variables that the user has set; a secret wins over a plain one.
+fn users<'a>(pod: &'a PodAtWork, spec: &'a PodSpec) -> Vec<(&'a str, &'a str)> {
+    let secrets = pod.secrets.iter().filter(|secret| secret.kind == "env");
+    let secret = secrets.map(|secret| (secret.name.as_str(), secret.value.expose_secret()));
+    spec.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(secret).collect()
+}
+
+/// Adds what the repository's own file says of the environment, and gives the project a `.env`. A pod without a
+/// repository has its whole environment since the step before.
+pub async fn environment(pod: &PodAtWork) -> Result<Ensured, StepError> {
+    if pod.spec.repository.is_none() {
+        return Ok(Ensured::Already);
+    }
+    let spec = pod.project().await?;
+    let all = exports_of(pod, spec).await?;
+    let write = script(ENVIRONMENT, [&all.len().to_string(), &spec.project_dir()])
+        .input(all + &dotenv::write(&users(pod, spec)))
         .infrastructure()
         .label("🔧 Writing the environment");
     Ok(Ensured::by(!run(pod, write).await?.stdout.trim().is_empty()))
@@ -92,11 +109,11 @@ pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
     if spec.install.is_empty() {
         return Ok(Ensured::Already);
     }
-    let (done, dir) = (run(pod, marks()).await?.stdout, spec.project_dir());
+    let dir = spec.project_dir();
     let mut acted = false;
     for (index, text) in spec.install.iter().enumerate() {
         let mark = Mark::new(&index.to_string(), text);
-        if mark.is_in(&done) {
+        if mark.is_in(&pod.inside().marks) {
             continue;
         }
         acted = true;
@@ -136,8 +153,8 @@ pub async fn hooks(pod: &PodAtWork, moment: Moment) -> Result<Ensured, StepError
 pub async fn processes(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let mut acted = false;
-    let ran_before = pod.pod.last_started_at.is_some();
-    if ran_before {
+    // Those that a stop has held are started by what ends the others.
+    if !pod.inside().processes.is_empty() || pod.inside().processes_are_held {
         let names = spec.processes.iter().map(|process| process.name.as_str());
         let end = script(PROCESSES, []).args(names).infrastructure();
         acted = !run(pod, end).await?.stdout.trim().is_empty();

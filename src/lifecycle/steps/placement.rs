@@ -60,6 +60,8 @@ pub async fn port(pod: &PodAtWork) -> Result<Ensured, StepError> {
     match pods::take_port(pod.db(), &pod.fence, &site.server.id, &taken).await? {
         Some(port) => {
             pod.holds(Some(port));
+            // Nothing of a pod is made on a host before its port is on record.
+            site.runtime.expect_nothing().await;
             Ok(Ensured::Done)
         }
         None => Err(StepError::fail(format!(

@@ -4,20 +4,17 @@ use super::{Ensured, inside::processes_health};
 use crate::{
     host::HostError,
     lifecycle::{PodAtWork, StepError},
-    runtime::shell::script,
     services::{ServiceProvisioner, ServiceTemplate, stop_all},
 };
 
 /// How many of the last lines of a service that failed its error quotes.
 const QUOTED_LINES: u32 = 10;
 
-const HOLD_PROCESSES: &str = include_str!("scripts/hold-processes.sh");
-
 /// What goes wrong here is a package or a template, not the user's text, and a registry may be back soon.
 pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let dir = spec.project_dir();
-    let services = ServiceProvisioner::new(&pod.site().await?.runtime, &dir);
+    let services = ServiceProvisioner::new(&pod.site().await?.runtime, pod.inside(), &dir);
     let installed = services.install(&spec.services).await.map_err(|error| match error {
         HostError::Failed { .. } => StepError::retry(format!("installing a service: {error}")),
         other => other.into(),
@@ -29,9 +26,8 @@ pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
 pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let dir = spec.project_dir();
-    let services = ServiceProvisioner::new(&pod.site().await?.runtime, &dir);
-    let ran_before = pod.pod.last_started_at.is_some();
-    let mut acted = ran_before && services.remove_others(&spec.services).await?;
+    let services = ServiceProvisioner::new(&pod.site().await?.runtime, pod.inside(), &dir);
+    let mut acted = services.remove_others(&spec.services).await?;
     for service in &spec.services {
         acted |= services.start(service).await.map_err(|error| match error {
             HostError::Failed { .. } => StepError::fail(format!("starting the service {}: {error}", service.name())),
@@ -45,7 +41,7 @@ pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
 pub async fn health(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let dir = spec.project_dir();
-    let services = ServiceProvisioner::new(&pod.site().await?.runtime, &dir);
+    let services = ServiceProvisioner::new(&pod.site().await?.runtime, pod.inside(), &dir);
     for service in &spec.services {
         if let Err(error) = services.healthy(service).await {
             return Err(unhealthy(&services, service, error).await);
@@ -69,12 +65,7 @@ async fn unhealthy(services: &ServiceProvisioner<'_>, service: &ServiceTemplate,
 
 /// Takes services and processes down in order before the container stops. What can't be is ended with the container.
 pub async fn stop(pod: &PodAtWork) -> Result<(), StepError> {
-    let runtime = &pod.site().await?.runtime;
-    let held = async {
-        runtime.exec(script(HOLD_PROCESSES, []).infrastructure()).await?;
-        stop_all(runtime).await
-    };
-    match held.await {
+    match stop_all(&pod.site().await?.runtime).await {
         Err(error @ (HostError::Failed { .. } | HostError::CutOff { .. })) => {
             tracing::warn!(pod.id = %pod.fence.pod_id, %error, "The services of a pod did not stop by themselves.");
             Ok(())

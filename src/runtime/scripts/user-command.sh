@@ -1,8 +1,12 @@
 # Runs the user's command $1 in the project folder $2 with the environment of the service $4, if any, and the pod's over
-# it. Where $3 is given, success is marked under that name, and the command is not run again.
+# it. Where $3 is given, success is marked under that name, and the command is not run again. A process costs 10 to 20 ms
+# in a pod, so the command is this very shell's, as a fresh one would be: without arguments, and with its own IFS.
 [ -z "${4:-}" ] || . "/etc/pinacle/services/$4/environment"
 [ ! -r /etc/pinacle/environment ] || . /etc/pinacle/environment
-mkdir -p "$2" && cd "$2" || exit
-[ -n "${3:-}" ] || exec sh -c "$1"
-sh -c "$1" || exit
-mkdir -p /var/lib/pinacle/installed && : >"/var/lib/pinacle/installed/$3"
+IFS=' 	
+'
+cd "$2" 2>/dev/null || { mkdir -p "$2" && cd "$2"; } || exit
+[ -n "${3:-}" ] || { eval "set --; $1"; exit; }
+(eval "set --; $1") || exit
+[ -d /var/lib/pinacle/installed ] || mkdir -p /var/lib/pinacle/installed || exit
+: >"/var/lib/pinacle/installed/$3"

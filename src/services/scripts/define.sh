@@ -3,15 +3,17 @@
 set -eu
 defined=/etc/pinacle/services/$1 service=/etc/s6/service-$1
 umask 077
-rm -rf "$defined.new"
+[ ! -e "$defined.new" ] || rm -rf "$defined.new"
 mkdir -p "$defined.new"
 printf '%s\n' "$2" >"$defined.new/start"
 printf '%s\n' "$3" >"$defined.new/cleanup"
 cat >"$defined.new/environment"
-if diff -r "$defined.new" "$defined" >/dev/null 2>&1; then
-    rm -r "$defined.new"
-    exit
+if [ -e "$defined" ]; then
+    if diff -r "$defined.new" "$defined" >/dev/null 2>&1; then
+        rm -r "$defined.new"
+        exit
+    fi
+    rm -rf "$defined"
 fi
-rm -rf "$defined"
 mv "$defined.new" "$defined"
 [ ! -d "$service" ] || s6-svc -wD -d "$service"

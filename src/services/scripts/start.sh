@@ -4,7 +4,7 @@ service=/etc/s6/service-$1
 if [ ! -d "$service" ]; then
     # Whole before it has its name, because a scan may come at any time.
     new=/etc/s6/.service-$1
-    rm -rf "$new"
+    [ ! -e "$new" ] || rm -rf "$new"
     cp -R /usr/lib/pinacle/service "$new"
     echo "$2" >"$new/down-signal"
     mv "$new" "$service"
@@ -13,7 +13,7 @@ if [ ! -d "$service" ]; then
     echo started
     exit
 fi
-rm -f "$service/down"
+[ ! -e "$service/down" ] || rm "$service/down"
 [ "$(s6-svstat -o wantedup "$service")" != true ] || { echo 'already running'; exit; }
 s6-svc -u "$service"
 echo started

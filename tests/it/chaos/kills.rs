@@ -82,9 +82,9 @@ async fn kill_at(lane: &Lane, pod: &str, kind: &'static str, number: usize) -> O
     Some(Kill { kind, number, effect, recovery, extra, missing, lost_rows })
 }
 
-/// One lane's share: the next boundary of the first kind that has any left, on a pod that is brought to where the kind
+/// One lane's share, until it is given back: the next boundary of the first kind that has any left, on a pod that is brought to where the kind
 /// makes sense.
-async fn work(lane: Lane, kinds: Arc<[Boundaries; 5]>, stride: usize, kills: Arc<Mutex<Vec<Kill>>>) {
+async fn work(lane: Lane, kinds: Arc<[Boundaries; 5]>, stride: usize, kills: Arc<Mutex<Vec<Kill>>>) -> Lane {
     for ((kind, before), boundaries) in KINDS.iter().zip(kinds.iter()) {
         let mut pod: Option<String> = None;
         while !boundaries.all_done.load(Ordering::SeqCst) {
@@ -122,6 +122,7 @@ async fn work(lane: Lane, kinds: Arc<[Boundaries; 5]>, stride: usize, kills: Arc
             lane.bring(&pod, &["destroy"]).await;
         }
     }
+    lane
 }
 
 fn row(kill: &Kill) -> String {
@@ -141,7 +142,7 @@ fn row(kill: &Kill) -> String {
 
 /// Kills at the boundaries `first`, `first + stride` and so on of each kind, in several lanes at once.
 async fn kill_everywhere(first: usize, stride: usize, lanes: usize) -> Vec<Kill> {
-    let host = PodHost::turn().await;
+    let host = PodHost::in_lane().await;
     let boundaries = || Boundaries { next: AtomicUsize::new(first), all_done: AtomicBool::new(false) };
     let kinds = Arc::new([boundaries(), boundaries(), boundaries(), boundaries(), boundaries()]);
     let (kills, mut at_work) = (Arc::default(), JoinSet::new());
@@ -150,8 +151,9 @@ async fn kill_everywhere(first: usize, stride: usize, lanes: usize) -> Vec<Kill>
         // A thread each: a lane that waits for a command keeps no other one waiting.
         at_work.spawn_blocking(move || Handle::current().block_on(work(lane, kinds, stride, kills)));
     }
-    at_work.join_all().await;
+    let lanes = at_work.join_all().await;
     host.assert_as_before();
+    drop(lanes);
     let mut kills = std::mem::take(&mut *kills.lock().unwrap());
     kills.sort_by_key(|kill| (KINDS.iter().position(|(kind, _)| *kind == kill.kind), kill.number));
     kills

@@ -1,6 +1,6 @@
 //! A lane: a database of its own, whose pods share the host with those of the other lanes and meet none of them.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::net::Ipv4Addr;
 
 use pinacle_worker::{network::parse_listening_ports, runtime::names::bridge_name};
 use serde_json::{Value, json};
@@ -8,16 +8,12 @@ use serde_json::{Value, json};
 use crate::support::{
     PodHost, TestDb, Worker, eventually,
     host::{inventory, sh},
+    turn,
 };
-
-/// Of all lanes, so that each has addresses of its own.
-static LANES: AtomicU8 = AtomicU8::new(0);
 
 pub struct Lane {
     pub db: TestDb,
-    /// Among the lanes, from 1.
-    number: u8,
-    subnets: String,
+    addresses: turn::Lane,
 }
 
 /// A pod with something of everything that a job does inside one.
@@ -32,17 +28,14 @@ pub fn config() -> Value {
 
 impl Lane {
     pub async fn new(host: &PodHost) -> Self {
-        let number = LANES.fetch_add(1, Ordering::Relaxed) + 1;
-        let db = TestDb::new().await;
-        let server = host.add_to(&db).await;
-        // Every address of 127.0.0.0/8 is this machine's: the lanes' ports can't collide, nor their networks.
-        let address = format!("127.0.1.{number}");
-        db.execute(&format!("UPDATE servers SET bind_address = '{address}' WHERE id = '{server}'")).await;
-        Self { db, number, subnets: format!("10.{}.0.0/14", 4 * (u32::from(number) % 40) + 20) }
+        let (db, addresses) = (TestDb::new().await, turn::Lane::another().await);
+        host.add_to(&db).await;
+        db.execute(&format!("UPDATE servers SET bind_address = '{}'", addresses.address())).await;
+        Self { db, addresses }
     }
 
     pub async fn worker(&self, settings: &[(&str, &str)]) -> Worker {
-        Worker::start_with(&self.db, &[settings, &[("POD_SUBNETS", &self.subnets)]].concat()).await
+        Worker::start_with(&self.db, &[settings, &[("POD_SUBNETS", &self.addresses.subnets())]].concat()).await
     }
 
     /// Takes a pod to a status by the jobs that lead there, with a worker of its own.
@@ -83,7 +76,8 @@ impl Lane {
         let extra = found.iter().filter(|line| !wanted.contains(line)).cloned().collect();
         let mut missing: Vec<String> = wanted.iter().filter(|line| !found.contains(line)).cloned().collect();
         // As the kernel writes the address; the same port on another is another lane's.
-        let sockets = sh(&format!("grep ' {:02X}01007F:' /proc/net/tcp || true", self.number));
+        let address = self.addresses.address().parse::<Ipv4Addr>().unwrap().to_bits().swap_bytes();
+        let sockets = sh(&format!("grep ' {address:08X}:' /proc/net/tcp || true"));
         let listening = parse_listening_ports(&sockets);
         let port = self.db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await;
         if port

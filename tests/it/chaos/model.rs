@@ -129,7 +129,7 @@ async fn happen(lane: &Lane, pods: &[String], worker: &mut Worker, event: &Event
 
 /// Lets a story happen and waits until all has come to rest; then compares.
 async fn tell(story: &[(Event, Duration)]) -> Result<(), String> {
-    let host = PodHost::turn().await;
+    let host = PodHost::in_lane().await;
     let lane = Lane::new(&host).await;
     let db = &lane.db;
     let mut worker = lane.worker(&[]).await;

@@ -10,7 +10,7 @@ const BATCH: usize = 10;
 
 /// Replaces two workers in turn while they create and destroy pods, and returns how often.
 async fn roll(batches: usize) -> usize {
-    let host = PodHost::turn().await;
+    let host = PodHost::in_lane().await;
     let lane = Lane::new(&host).await;
     let db = &lane.db;
     let mut workers = [worker(&lane).await, worker(&lane).await];

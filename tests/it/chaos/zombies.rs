@@ -123,7 +123,7 @@ const NOTHING: Deeds = Deeds { wrote: false, ran: false };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_zombie_writes_nothing_and_runs_nothing_and_either_half_of_the_fence_is_needed_for_that() {
-    let host = PodHost::turn().await;
+    let host = PodHost::in_lane().await;
     let lanes = [Lane::new(&host).await, Lane::new(&host).await, Lane::new(&host).await, Lane::new(&host).await];
     without_growing_leases(&lanes[2]).await;
     let no_host_fence = [("PINACLE_FAULT_NO_HOST_FENCE", "1")];
@@ -142,7 +142,7 @@ async fn a_zombie_writes_nothing_and_runs_nothing_and_either_half_of_the_fence_i
 /// Its transaction holds locks: at the claim those on the pod and on slots, at the pod's place the one on the server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_frozen_in_a_transaction_holds_nobody_up() {
-    let host = PodHost::turn().await;
+    let host = PodHost::in_lane().await;
     let lanes = [Lane::new(&host).await, Lane::new(&host).await];
     let taken_over = async |lane: &Lane, effect, attempt| {
         let (zombie, pod) = take_over(lane, effect, &[], attempt).await;

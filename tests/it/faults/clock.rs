@@ -48,7 +48,7 @@ const INSTALLS: [&str; 2] = ["sleep 3; echo one", "sleep 3; echo two"];
 
 /// A job runs as ever while the clock goes from one offset to another, and what the database calls fresh stays.
 async fn live_through(from: &str, to: &str, year: &str) {
-    let (host, db, clock) = (PodHost::turn().await, TestDb::new().await, Clock::new(from));
+    let (host, db, clock) = (PodHost::in_lane().await, TestDb::new().await, Clock::new(from));
     host.add_to(&db).await;
     for (name, age) in [("old", "6 days"), ("young", "4 days"), ("new", "0")] {
         db.execute(&format!(

@@ -39,7 +39,7 @@ async fn assert_recorded(db: &TestDb, pod: &str) {
 
 #[tokio::test]
 async fn a_job_and_its_log_outlive_a_crash_of_the_database() {
-    let (host, postgres) = (PodHost::turn().await, Postgres::start());
+    let (host, postgres) = (PodHost::in_lane().await, Postgres::start());
     let db = TestDb::on(&postgres).await;
     host.add_to(&db).await;
     let worker = Worker::start(&db).await;
@@ -62,7 +62,7 @@ async fn a_job_and_its_log_outlive_a_crash_of_the_database() {
 
 #[tokio::test]
 async fn a_job_and_its_log_outlive_the_ends_of_all_sessions_at_the_database() {
-    let (host, postgres) = (PodHost::turn().await, Postgres::start());
+    let (host, postgres) = (PodHost::in_lane().await, Postgres::start());
     let db = TestDb::on(&postgres).await;
     host.add_to(&db).await;
     let worker = Worker::start(&db).await;

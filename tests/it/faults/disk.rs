@@ -35,7 +35,7 @@ impl Drop for TinyDisk {
 
 #[tokio::test]
 async fn a_host_whose_disk_is_full_runs_nothing_until_there_is_room() {
-    let (host, db, user) = (PodHost::turn().await, TestDb::new().await, User::add("/bin/sh"));
+    let (host, db, user) = (PodHost::in_lane().await, TestDb::new().await, User::add("/bin/sh"));
     // Docker without sudo is for the socket's group.
     sh(&format!(
         "socket=${{DOCKER_HOST:-unix:///var/run/docker.sock}}
@@ -45,6 +45,7 @@ async fn a_host_whose_disk_is_full_runs_nothing_until_there_is_room() {
     let disk = TinyDisk::at_home_of(&user);
     let sshd = Sshd::start(&Sshd::with_docker()).await;
     sshd.add_to(&db, user.name()).await;
+    host.is_of(&db).await;
     disk.fill();
     let worker = Worker::start(&db).await;
     let pod = db.pod("full", &json!({ "install": "echo installed" })).await;

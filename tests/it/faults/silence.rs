@@ -52,9 +52,10 @@ impl Drop for Network {
 
 #[tokio::test]
 async fn a_host_that_falls_silent_is_given_up_and_taken_up_again() {
-    let (host, db, network) = (PodHost::turn().await, TestDb::new().await, Network::new());
+    let (host, db, network) = (PodHost::in_lane().await, TestDb::new().await, Network::new());
     let sshd = Sshd::start_in(&network.name, &network.address, &Sshd::with_docker()).await;
     sshd.add_to(&db, "root").await;
+    host.is_of(&db).await;
     let worker = Worker::start(&db).await;
     let (pod, job) = hanging_create(&db, "silent").await;
     network.lose_packets();

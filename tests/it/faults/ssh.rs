@@ -15,8 +15,9 @@ const ABSENCE: Duration = Duration::from_secs(30);
 
 /// The stack's pod host, reached over an sshd that is the test's own.
 async fn begin() -> (PodHost, TestDb, Sshd) {
-    let (host, db, sshd) = (PodHost::turn().await, TestDb::new().await, Sshd::start(&Sshd::with_docker()).await);
+    let (host, db, sshd) = (PodHost::in_lane().await, TestDb::new().await, Sshd::start(&Sshd::with_docker()).await);
     sshd.add_to(&db, "root").await;
+    host.is_of(&db).await;
     (host, db, sshd)
 }
 

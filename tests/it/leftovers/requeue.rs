@@ -44,7 +44,7 @@ async fn assert_whole(db: &TestDb, pod: &str, what: &str) {
 
 #[tokio::test]
 async fn a_failed_start_is_requeued_with_any_object_missing() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let pod = db.pod("requeued", &json!({})).await;
@@ -81,7 +81,7 @@ async fn a_failed_start_is_requeued_with_any_object_missing() {
 
 #[tokio::test]
 async fn a_failed_create_of_a_pod_that_ran_is_requeued_with_any_object_missing() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let pod = db.pod("recreated", &json!({})).await;

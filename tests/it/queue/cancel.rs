@@ -106,7 +106,7 @@ async fn a_cancel_outlives_the_worker_that_should_have_obeyed() {
 /// On a real host: the command that runs is ended, whenever the cancel comes, and what was made is removed.
 #[tokio::test]
 async fn a_running_create_stops_at_once_and_is_undone() {
-    let host = PodHost::turn().await;
+    let host = PodHost::in_lane().await;
     let db = TestDb::new().await;
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;

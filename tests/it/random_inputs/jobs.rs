@@ -29,7 +29,7 @@ async fn pod(db: &TestDb, slug: &str, config: &str) -> Result<String, sqlx::Erro
 
 #[tokio::test]
 async fn every_config_gets_a_job_that_ends_with_a_reason_beside_a_pod_that_runs() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let worker = Worker::start(&db).await;
     let catalog = Catalog::load(None).unwrap();

@@ -9,7 +9,7 @@ const BEFORE_THE_NEXT_LOOK: f64 = 60.0;
 
 #[tokio::test]
 async fn a_container_that_dies_is_noticed_at_once_and_started() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let process =
@@ -39,7 +39,7 @@ async fn a_container_that_dies_is_noticed_at_once_and_started() {
 /// What our own jobs do to a container is no drift.
 #[tokio::test]
 async fn a_stop_and_a_restart_are_no_drift() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let worker = Worker::start(&db).await;
     let pod = db.pod("calm", &json!({})).await;
@@ -54,7 +54,7 @@ async fn a_stop_and_a_restart_are_no_drift() {
 /// The container ends as often as it is started.
 #[tokio::test]
 async fn a_pod_that_dies_again_and_again_is_given_up() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let pod = db.pod("relapses", &json!({})).await;

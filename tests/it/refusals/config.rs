@@ -48,7 +48,7 @@ async fn a_config_that_cannot_be_a_pod_is_refused_with_its_path() {
 
 #[tokio::test]
 async fn a_config_that_was_mended_makes_a_pod() {
-    let host = PodHost::turn().await;
+    let host = PodHost::in_lane().await;
     let db = TestDb::new().await;
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
@@ -65,7 +65,7 @@ async fn a_config_that_was_mended_makes_a_pod() {
 /// A pod that runs and whose config is broken later can still be stopped and destroyed, and says why it won't start.
 #[tokio::test]
 async fn a_pod_with_a_broken_config_can_be_stopped_and_destroyed() {
-    let host = PodHost::turn().await;
+    let host = PodHost::in_lane().await;
     let db = TestDb::new().await;
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;

@@ -68,7 +68,7 @@ async fn a_host_that_is_down_is_tried_again() {
 /// A host that comes back in between needs nobody's help.
 #[tokio::test]
 async fn a_retry_succeeds_once_the_host_is_back() {
-    let host = PodHost::turn().await;
+    let host = PodHost::in_lane().await;
     let db = TestDb::new().await;
     host.add_to(&db).await;
     let right = db.text("SELECT ssh_port FROM servers").await;
@@ -88,7 +88,7 @@ async fn a_retry_succeeds_once_the_host_is_back() {
 
 #[tokio::test]
 async fn a_key_that_the_host_refuses_is_said_at_once() {
-    let host = PodHost::turn().await;
+    let host = PodHost::in_lane().await;
     let db = TestDb::new().await;
     host.add_to(&db).await;
     let folder = tempfile::tempdir().unwrap();
@@ -107,7 +107,7 @@ async fn a_key_that_the_host_refuses_is_said_at_once() {
 
 #[tokio::test]
 async fn a_host_key_that_is_not_the_pinned_one_is_never_accepted() {
-    let host = PodHost::turn().await;
+    let host = PodHost::in_lane().await;
     let db = TestDb::new().await;
     host.add_to(&db).await;
     let folder = tempfile::tempdir().unwrap();
@@ -140,7 +140,7 @@ async fn a_host_key_that_is_not_the_pinned_one_is_never_accepted() {
 
 #[tokio::test]
 async fn a_docker_that_does_not_answer_is_named() {
-    let host = PodHost::turn().await;
+    let host = PodHost::in_lane().await;
     let db = TestDb::new().await;
     host.add_local_to(&db).await;
     let worker = Worker::start_with(&db, &[("DOCKER_HOST", "unix:///nonexistent/docker.sock")]).await;

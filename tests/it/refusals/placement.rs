@@ -60,10 +60,11 @@ async fn what_others_have_reserved_is_not_given_twice() {
 /// The app may choose the server itself; its room is counted then, too.
 #[tokio::test]
 async fn a_chosen_server_without_room_takes_no_pod() {
-    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     let _worker = Worker::start(&db).await;
     add_server(&db, "roomy", "online", 65536).await;
     add_server(&db, "small", "online", 512).await;
+    host.is_of(&db).await;
     let pod = db.pod("a", &json!({})).await;
     db.execute("UPDATE pods SET server_id = (SELECT id FROM servers WHERE name = 'small')").await;
     let error = db.refused(&pod, "create").await;
@@ -75,7 +76,7 @@ async fn a_chosen_server_without_room_takes_no_pod() {
 /// One that takes no new pods says so.
 #[tokio::test]
 async fn a_chosen_server_that_is_draining_takes_no_new_pod() {
-    let host = PodHost::turn().await;
+    let host = PodHost::in_lane().await;
     let db = TestDb::new().await;
     let server = host.add_to(&db).await;
     db.execute("UPDATE servers SET status = 'draining'").await;
@@ -98,7 +99,7 @@ async fn a_chosen_server_that_is_draining_takes_no_new_pod() {
 
 #[tokio::test]
 async fn a_full_port_range_is_said() {
-    let host = PodHost::turn().await;
+    let host = PodHost::in_lane().await;
     let db = TestDb::new().await;
     let server = host.add_to(&db).await;
     db.execute(&format!(

@@ -114,7 +114,8 @@ impl TestDb {
         Self::create(None).await
     }
 
-    async fn create(template: Option<&str>) -> Self {
+    /// A copy of another, which nobody may be connected to, or one with nothing in it.
+    pub async fn create(template: Option<&str>) -> Self {
         let name = format!("pinacle_test_{}", Uuid::new_v4().simple());
         create_database(&name, template).await;
         Self::at(url_of(&name), Some(name))

@@ -4,6 +4,8 @@ pub mod database;
 pub mod host;
 pub mod postgres;
 pub mod random;
+pub mod timing;
+pub mod turn;
 pub mod web;
 pub mod worker;
 
@@ -24,6 +26,7 @@ pub const HANG: Duration = Duration::from_mins(15);
 
 /// A setting of the development stack.
 pub fn env(name: &str) -> String {
+    timing::begin();
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests by `make test`"))
 }
 

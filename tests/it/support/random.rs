@@ -10,6 +10,7 @@ const MAX_SHRINK_MS: u32 = 10 * 60 * 1000;
 
 /// Draws the same inputs for the same seed. The seed is printed: a failed test shows it.
 pub fn runner(cases: u32) -> TestRunner {
+    super::timing::begin();
     let given = std::env::var("PINACLE_TEST_SEED").ok().map(|seed| seed.parse().expect("PINACLE_TEST_SEED: a number"));
     let seed: u64 = given.unwrap_or(SEED);
     eprintln!("{cases} inputs; to draw the same ones again: PINACLE_TEST_SEED={seed}");

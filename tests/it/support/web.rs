@@ -15,7 +15,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest},
 };
 
-use super::{HANG, eventually, free_port};
+use super::{HANG, eventually, free_port, turn};
 
 /// A WebSocket through a pod's port.
 pub struct Socket(WebSocketStream<TcpStream>);
@@ -27,7 +27,7 @@ impl Socket {
         if !protocol.is_empty() {
             request.headers_mut().insert("Sec-WebSocket-Protocol", protocol.parse().unwrap());
         }
-        let stream = TcpStream::connect(format!("127.0.0.1:{port}")).await.unwrap();
+        let stream = TcpStream::connect(format!("{}:{port}", turn::address())).await.unwrap();
         let (socket, _) = client_async(request, stream).await.unwrap();
         Self(socket)
     }
@@ -73,6 +73,7 @@ impl Browser {
             .map(str::to_owned)
             .collect::<Vec<_>>();
         args.push(format!("--user-data-dir={}", profile.path().display()));
+        args.push(format!("--host-resolver-rules=MAP *.localhost {}", turn::address()));
         let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": { "args": args } });
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(capabilities.as_object().unwrap().clone());

@@ -6,12 +6,13 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use super::{TestDb, env, eventually};
+use super::{TestDb, env, eventually, turn};
 
 /// The binary under test.
 pub fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pinacle-worker"));
     command.env("SSH_PRIVATE_KEY_FILE", env("SSH_PRIVATE_KEY_FILE"));
+    command.envs(turn::subnets().map(|subnets| ("POD_SUBNETS", subnets)));
     command
 }
 

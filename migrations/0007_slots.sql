@@ -2,7 +2,9 @@
 -- claim counts those that run and holds back what is too much; what is held back is woken when a slot is given back.
 -- Stops and destroys are neither counted nor held, and have wakeups of their own.
 
-ALTER TABLE pods ADD COLUMN owner_id text;
+-- It stands in keys of indexes, which have a bound of their own.
+ALTER TABLE pods ADD COLUMN owner_id text
+    CONSTRAINT pods_owner_id_is_short CHECK (octet_length(owner_id) <= 256);
 
 ALTER TABLE pod_jobs
     ADD COLUMN slot_owner text,     -- whose slot it has while it runs

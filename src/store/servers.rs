@@ -162,7 +162,7 @@ pub async fn recount(db: &PgPool, id: &str, repair: bool) -> Result<Option<Misco
         r#"WITH counted AS (
                SELECT count(*) AS pods, coalesce(sum(cpu_cores::numeric), 0) AS cpu_cores,
                       coalesce(sum(memory_mb), 0) AS memory_mb, coalesce(sum(disk_gb), 0) AS disk_gb
-               FROM pods WHERE server_id = $1 AND destroyed_at IS NULL
+               FROM pods WHERE server_id = $1 AND destroyed_at IS NULL AND memory_mb IS NOT NULL
            ), wrong AS (
                SELECT s.id, c.*,
                       format('%s pods, %s CPU, %s MB of memory, %s GB of disk', s.live_pods, trim_scale(s.reserved_cpu_cores),

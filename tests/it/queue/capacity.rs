@@ -14,7 +14,7 @@ use crate::support::TestDb;
 const DISAGREE: &str = "SELECT count(*) FROM servers s WHERE
     (s.live_pods, s.reserved_cpu_cores, s.reserved_memory_mb, s.reserved_disk_gb) <> (
         SELECT count(*), coalesce(sum(cpu_cores::numeric), 0), coalesce(sum(memory_mb), 0), coalesce(sum(disk_gb), 0)
-        FROM pods p WHERE p.server_id = s.id AND p.destroyed_at IS NULL)";
+        FROM pods p WHERE p.server_id = s.id AND p.destroyed_at IS NULL AND p.memory_mb IS NOT NULL)";
 
 async fn server(db: &TestDb, name: &str, memory_mb: i32) -> String {
     sqlx::query_scalar(
@@ -57,7 +57,7 @@ async fn what_is_kept_with_a_server_is_the_sum_over_its_pods() {
     }
     let listed = servers::list(&db.pool).await.unwrap();
     let pods: i64 = listed.iter().map(|server| server.pods).sum();
-    let live = "SELECT count(*) FROM pods WHERE server_id IS NOT NULL AND destroyed_at IS NULL";
+    let live = "SELECT count(*) FROM pods WHERE server_id IS NOT NULL AND destroyed_at IS NULL AND memory_mb IS NOT NULL";
     assert_eq!(pods.to_string(), db.text(live).await);
 }
 
@@ -102,6 +102,26 @@ async fn a_server_that_runs_as_many_jobs_as_it_may_is_not_chosen() {
     assert!(matches!(&placements[0], Placement::Placed(id) if *id == emptiest), "{placements:?}");
     assert!(matches!(&placements[1], Placement::Placed(id) if *id == other), "{placements:?}");
     assert!(matches!(&placements[2], Placement::NoSlot), "{placements:?}");
+}
+
+#[tokio::test]
+async fn an_open_transaction_of_the_apps_that_chooses_a_server_keeps_nobody_from_it() {
+    let db = TestDb::new().await;
+    let server = server(&db, "a", 65536).await;
+    let mut open = db.pool.begin().await.unwrap();
+    sqlx::query("INSERT INTO pods (name, slug, server_id) VALUES ('chosen', 'chosen', $1)")
+        .bind(&server)
+        .execute(&mut *open)
+        .await
+        .unwrap();
+    let pod = pod(&db, "other").await;
+    db.job(&pod, "create").await;
+    let fence = claim(&db, &pod, "a").await.unwrap().fence();
+    let wanted = Reservation { cpu_cores: 0.5, memory_mb: 1024, disk_gb: 10 };
+    let placed = pods::place(&db.pool, &fence, wanted, None, 100).await.unwrap();
+    assert!(matches!(placed, Placement::Placed(id) if id == server));
+    open.commit().await.unwrap();
+    assert_eq!(db.text(DISAGREE).await, "0");
 }
 
 #[tokio::test]

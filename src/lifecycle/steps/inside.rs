@@ -24,7 +24,7 @@ const HOOK_TIMEOUT: Duration = Duration::from_mins(10);
 /// How long a process may take until its health check passes: some compile before they answer.
 const HEALTH_TIMEOUT: Duration = Duration::from_mins(3);
 
-const PROXY: &str = include_str!("scripts/proxy.sh");
+const PROXY: &str = include_str!("scripts/proxy.bash");
 const ENVIRONMENT: &str = include_str!("scripts/environment.sh");
 const PROCESS: &str = include_str!("scripts/process.sh");
 const PROCESSES: &str = include_str!("scripts/processes.sh");
@@ -48,7 +48,7 @@ pub(super) async fn run_theirs(pod: &PodAtWork, what: &str, command: Command) ->
 /// Stores the environment for every later command and waits for the pod's nginx, which needs a moment anyway.
 pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let environment = exports_of(pod, &pod.spec).await?;
-    let wait = script_for("bash", PROXY, Inside::patterns())
+    let wait = script_for("bash", PROXY, Inside::PREFIXES)
         .input(environment)
         .infrastructure()
         .label("🔀 Waiting for the pod's proxy")

@@ -4,6 +4,7 @@ filter=$1 format=$2
 shift 2
 containers() {
     ids=$("$@" container ls --all --quiet --no-trunc --filter "$filter") || return
+    # shellcheck disable=SC2086 # each id is a word
     [ -z "$ids" ] || "$@" container inspect --format "$format" $ids
 }
 containers "$@" &

@@ -57,7 +57,8 @@ async fn what_is_kept_with_a_server_is_the_sum_over_its_pods() {
     }
     let listed = servers::list(&db.pool).await.unwrap();
     let pods: i64 = listed.iter().map(|server| server.pods).sum();
-    let live = "SELECT count(*) FROM pods WHERE server_id IS NOT NULL AND destroyed_at IS NULL AND memory_mb IS NOT NULL";
+    let live =
+        "SELECT count(*) FROM pods WHERE server_id IS NOT NULL AND destroyed_at IS NULL AND memory_mb IS NOT NULL";
     assert_eq!(pods.to_string(), db.text(live).await);
 }
 

@@ -1,5 +1,5 @@
 # Stores from stdin the environment of every later command, in one go where it changes; waits until the nginx answers;
-# and lists the paths of the patterns $@. The name that nginx is asked for belongs to no pod, so nothing the user runs can
+# and lists the paths that begin with $@. The name that nginx is asked for belongs to no pod, so nothing the user runs can
 # answer in its place. All that is started here takes its part of the pod's processor from nginx, which starts meanwhile:
 # so bash asks by itself, and waits on a socket that never gets anything.
 umask 077
@@ -20,5 +20,6 @@ do
     read -r -t 0.02 -u 4
 done
 shopt -s nullglob
-# Unquoted, as patterns.
-for path in $*; do printf '%s\n' "$path"; done
+for prefix; do
+    for path in "$prefix"*; do printf '%s\n' "$path"; done
+done

@@ -28,6 +28,7 @@ const PODS: &Columns = &[
     ("id", "text", "not null default generated"),
     ("name", "text", "not null"),
     ("slug", "text", "not null"),
+    ("owner_id", "text", "null"),
     ("config", "jsonb", "not null default '{}'"),
     ("server_id", "text", "null"),
     ("status", "text", "not null default 'pending'"),

@@ -45,10 +45,23 @@ pub struct Settings {
     #[arg(long, global = true, env = "SSH_PRIVATE_KEY_FILE", value_name = "FILE", help_heading = "Settings")]
     pub ssh_private_key_file: Option<PathBuf>,
 
-    /// Jobs that this process runs at a time.
-    #[arg(long, global = true, env = "CONCURRENCY", default_value_t = 10, value_name = "N",
+    /// Creates, starts and restarts that this process runs at a time. Stops and destroys have as many slots of their own,
+    /// and wait for no others. One owner's jobs never take the last slot, unless there is just one.
+    #[arg(long, global = true, env = "CONCURRENCY", default_value_t = 100, value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Settings")]
     pub concurrency: u32,
+
+    /// Creates, starts and restarts that run at a time on one server, whichever workers run them. One owner's jobs never
+    /// take the last of these slots, unless there is just one. The same for all workers.
+    #[arg(long, global = true, env = "MAX_JOBS_PER_SERVER", default_value_t = 10, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Settings")]
+    pub max_jobs_per_server: u32,
+
+    /// Creates, starts and restarts that run at a time of the pods of one owner, whichever workers run them. Pods
+    /// without an owner have no such limit. The same for all workers.
+    #[arg(long, global = true, env = "MAX_JOBS_PER_OWNER", default_value_t = 10, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Settings")]
+    pub max_jobs_per_owner: u32,
 
     /// How long one execution of a job may take, in seconds.
     #[arg(long, global = true, env = "JOB_TIMEOUT", default_value = "1800", value_parser = seconds,

@@ -23,7 +23,7 @@ use std::{
 };
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -171,23 +171,27 @@ fn cancelled_by_interrupt() -> CancellationToken {
 
 /// A pool for a command that asks a few things.
 fn connect(settings: &Settings) -> anyhow::Result<PgPool> {
-    connect_for(settings, 0, COMMAND_PATIENCE)
+    pool(settings, store::connect, COMMAND_PATIENCE)
 }
 
-/// A pool that has a connection for each of `concurrency` jobs, and waits for the database as long as `patience`.
-fn connect_for(settings: &Settings, concurrency: u32, patience: Duration) -> anyhow::Result<PgPool> {
+/// A pool that waits for the database as long as `patience`.
+fn pool(
+    settings: &Settings,
+    connect: fn(&SecretString, Duration) -> Result<PgPool, sqlx::Error>,
+    patience: Duration,
+) -> anyhow::Result<PgPool> {
     let url = settings.database_url()?;
-    Ok(store::connect(url, concurrency, patience)
+    Ok(connect(url, patience)
         .map_err(|error| SettingsError::new(format!("DATABASE_URL is no PostgreSQL URL: {error}")))?)
 }
 
 /// A pool on a database that has our tables.
 async fn open(settings: &Settings) -> anyhow::Result<PgPool> {
-    open_for(settings, 0, COMMAND_PATIENCE).await
+    open_for(settings, COMMAND_PATIENCE).await
 }
 
-async fn open_for(settings: &Settings, concurrency: u32, patience: Duration) -> anyhow::Result<PgPool> {
-    let db = connect_for(settings, concurrency, patience)?;
+async fn open_for(settings: &Settings, patience: Duration) -> anyhow::Result<PgPool> {
+    let db = pool(settings, store::connect, patience)?;
     anyhow::ensure!(
         store::schema_is_current(&db).await?,
         "the schema in the database at {} is not current. Run `pinacle-worker migrate` first",

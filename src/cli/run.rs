@@ -16,7 +16,7 @@ use crate::{
     reconcile::{self, Reconciler},
     schedule::{self, Task, cleanup::Cleanup},
     settings::{LogFormat, Settings},
-    store,
+    store::{self, jobs::Limits},
 };
 
 /// What is logged where `RUST_LOG` says nothing.
@@ -27,7 +27,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     start_log(settings.log_format);
     let private_key = settings.private_key()?;
     let catalog = Arc::new(settings.catalog()?);
-    let db = super::open_for(settings, settings.concurrency, DATABASE_PATIENCE).await?;
+    let db = super::open_for(settings, DATABASE_PATIENCE).await?;
 
     let (drain, end) = (CancellationToken::new(), CancellationToken::new());
     let http = http::serve(settings.http_addr, db.clone(), drain.clone(), end.clone()).await?;
@@ -35,12 +35,17 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     stop_on_signals(drain.clone())?;
 
     let tools = Tools {
-        db: db.clone(),
+        db: super::pool(settings, store::connect_for_jobs, DATABASE_PATIENCE)?,
         hosts: Arc::new(HostDirectory::new(private_key)),
         catalog,
         subnets: settings.pod_subnets,
         installation: store::installation::id(&db).await?.into(),
         lease: LeaseClock::new(Instant::now() + LEASE_VALIDITY),
+        limits: Limits {
+            per_worker: settings.concurrency,
+            per_server: settings.max_jobs_per_server,
+            per_owner: settings.max_jobs_per_owner,
+        },
     };
     let (hosts, installation) = (Arc::clone(&tools.hosts), Arc::clone(&tools.installation));
     let reconciler = Reconciler::new(db.clone(), hosts, installation, settings.reconcile_grace);
@@ -50,9 +55,9 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         job_timeout: settings.job_timeout,
         drain_timeout: settings.drain_timeout,
     };
-    let hosts = queue::keep_in_touch(db, Arc::clone(&tools.hosts), drain.clone());
+    let hosts = queue::keep_in_touch(db.clone(), Arc::clone(&tools.hosts), drain.clone());
     let watch = reconcile::watch(reconciler, drain.clone());
-    tokio::join!(queue::run(tools, pool, drain), schedule, hosts, watch);
+    tokio::join!(queue::run(tools, db, pool, drain), schedule, hosts, watch);
     end.cancel();
     http.await?;
     Ok(ExitCode::SUCCESS)

@@ -9,6 +9,8 @@ use crate::{
 pub enum Decision {
     /// It may work later: an unreachable host, a Docker daemon that is down, a lost connection.
     Retry,
+    /// It has to wait for others, and that costs it no attempt.
+    Defer,
     /// It will not work as it is: a config, a key, a user's command.
     Fail,
     /// The job was told to stop.
@@ -32,6 +34,10 @@ impl StepError {
 
     pub fn retry(message: impl Into<String>) -> Self {
         Self { decision: Decision::Retry, message: message.into() }
+    }
+
+    pub fn defer(message: impl Into<String>) -> Self {
+        Self { decision: Decision::Defer, message: message.into() }
     }
 
     /// Says what was being done: "{what}: {message}".

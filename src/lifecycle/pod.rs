@@ -15,6 +15,7 @@ use crate::{
     spec::{Catalog, PodSpec, text::env_name},
     store::{
         Fence,
+        jobs::Limits,
         pods::Pod,
         secrets::PodSecret,
         servers::{self, Server},
@@ -32,6 +33,7 @@ pub struct Tools {
     /// Whose the things on the hosts are, where several installations share one.
     pub installation: Arc<str>,
     pub lease: LeaseClock,
+    pub limits: Limits,
 }
 
 /// The pod of one execution.

@@ -24,6 +24,8 @@ use crate::{
 
 /// How long an undo may take; the pod is `failed` after that, with what is left on record.
 const UNDO_TIMEOUT: Duration = Duration::from_mins(5);
+/// How soon a job that has to wait for others is looked at again.
+const DEFERRAL: Duration = Duration::from_secs(1);
 /// A last write is tried until the lease is surely lost.
 const LAST_WRITE_RETRIES: usize = 8;
 
@@ -35,6 +37,8 @@ pub enum Ended {
     Cancelled,
     Retrying,
     HandedBack,
+    /// It waits for others.
+    Deferred,
     /// Another worker has the pod.
     Fenced,
 }
@@ -47,6 +51,7 @@ impl Ended {
             Self::Cancelled => "cancelled",
             Self::Retrying => "retrying",
             Self::HandedBack => "handed back",
+            Self::Deferred => "deferred",
             Self::Fenced => "fenced",
         }
     }
@@ -56,6 +61,7 @@ impl Ended {
 enum Verdict {
     Succeed(PodStatus),
     Retry(Duration, String),
+    Defer(String),
     /// The pod is `failed`.
     Fail(JobStatus, String),
     /// The pod stays as it is.
@@ -159,6 +165,7 @@ fn judge(
         ),
         (_, Some(StopReason::Shutdown)) => Verdict::HandBack,
         (Decision::Cancelled, None) if drain.is_cancelled() => Verdict::HandBack,
+        (Decision::Defer, None) => Verdict::Defer(message),
         (Decision::Retry | Decision::Cancelled, None) if !attempt_is_last => {
             Verdict::Retry(delay_after(claimed.attempt), message)
         }
@@ -202,7 +209,7 @@ async fn write(tools: &Tools, fence: &Fence, verdict: &Verdict, progress: &Progr
         let steps = match verdict {
             Verdict::Succeed(_) | Verdict::Fail(..) => progress.changes().await,
             Verdict::Nothing => return Ok(Ended::Fenced),
-            Verdict::Retry(..) | Verdict::Close(..) | Verdict::HandBack => {
+            Verdict::Retry(..) | Verdict::Defer(_) | Verdict::Close(..) | Verdict::HandBack => {
                 progress.write(db, fence).await?;
                 Changes::default()
             }
@@ -210,6 +217,7 @@ async fn write(tools: &Tools, fence: &Fence, verdict: &Verdict, progress: &Progr
         match verdict {
             Verdict::Succeed(pod) => jobs::succeed(db, fence, *pod, &steps).await.map(|()| Ended::Succeeded),
             Verdict::Retry(delay, error) => jobs::retry(db, fence, *delay, error).await.map(|()| Ended::Retrying),
+            Verdict::Defer(reason) => jobs::defer(db, fence, DEFERRAL, reason).await.map(|()| Ended::Deferred),
             Verdict::Fail(ended, error) => jobs::fail(db, fence, *ended, error, &steps).await.map(|()| of(*ended)),
             Verdict::Close(ended, error) => jobs::close(db, fence, *ended, error).await.map(|()| of(*ended)),
             Verdict::HandBack => jobs::hand_back(db, fence).await.map(|()| Ended::HandedBack),

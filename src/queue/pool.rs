@@ -1,4 +1,4 @@
-//! The worker pool: apalis delivers doorbells, and each is answered by claiming the pod's next job and running it.
+//! The worker pool: apalis delivers wakeups, and each is handled by claiming the pod's next job and running it.
 //!
 //! An execution is a task of its own, which outlives the apalis worker that started it; apalis workers come and go with
 //! the database, and are made anew under a fresh name each time.
@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use apalis::prelude::{BackendExt, BoxDynError, Data, TaskId, WorkerBuilder, WorkerBuilderExt};
 use apalis_postgres::{Config, PostgresStorage};
+use sqlx::PgPool;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -22,8 +23,8 @@ use crate::{
     host::connection::CANCEL_MARGIN,
     lifecycle::Tools,
     store::{
-        doorbells::{self, QUEUE},
-        jobs::{self, Claimed},
+        doorbells::{self, Queue},
+        jobs::{self, Claimant, Claimed},
         steps::Changes,
     },
 };
@@ -41,7 +42,7 @@ const ABORT_GRACE: Duration = CANCEL_MARGIN.saturating_add(Duration::from_secs(1
 
 #[derive(Debug, Clone)]
 pub struct PoolSettings {
-    /// Jobs at a time.
+    /// Creates, starts and restarts at a time; as many stops and destroys have slots of their own.
     pub concurrency: u32,
     /// How long one execution of a job may take.
     pub job_timeout: Duration,
@@ -51,24 +52,29 @@ pub struct PoolSettings {
 
 struct Pool {
     tools: Tools,
+    db: PgPool,
     settings: PoolSettings,
     /// This process, in `pod_jobs.worker`.
     name: String,
     running: Arc<Running>,
-    slots: Slots,
+    ordinary: Slots,
+    urgent: Slots,
     tasks: TaskTracker,
     drain: CancellationToken,
 }
 
 /// Takes and runs jobs until `drain`, then lets what runs reach the end of a step, for as long as the settings say.
-pub async fn run(tools: Tools, settings: PoolSettings, drain: CancellationToken) {
+/// What the worker asks beside its jobs goes over `db`, so that it never waits for theirs.
+pub async fn run(tools: Tools, db: PgPool, settings: PoolSettings, drain: CancellationToken) {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let pool = Arc::new(Pool {
         name: format!("{}-{}-{}", host.trim(), std::process::id(), Uuid::new_v4().simple()),
         running: Arc::default(),
-        slots: Slots::new(settings.concurrency),
+        ordinary: Slots::new(settings.concurrency),
+        urgent: Slots::new(settings.concurrency),
         tasks: TaskTracker::new(),
         drain: drain.clone(),
+        db,
         tools,
         settings,
     });
@@ -76,22 +82,12 @@ pub async fn run(tools: Tools, settings: PoolSettings, drain: CancellationToken)
 
     // The heartbeat goes on while jobs drain, or a healthy worker would be taken for dead.
     let end = CancellationToken::new();
-    let (db, lease) = (pool.tools.db.clone(), pool.tools.lease.clone());
+    let (db, lease) = (pool.db.clone(), pool.tools.lease.clone());
     let beats =
         tokio::spawn(heartbeat::run(db.clone(), pool.name.clone(), Arc::clone(&pool.running), lease, end.clone()));
     let sweeps = tokio::spawn(sweep::run(db, end.clone()));
 
-    let mut generation = 0;
-    while !drain.is_cancelled() {
-        generation += 1;
-        if let Err(error) = deliver(&pool, generation).await {
-            tracing::warn!(%error, "The delivery of jobs was interrupted; it is taken up again.");
-        }
-        tokio::select! {
-            () = tokio::time::sleep(REBUILD_PAUSE) => {}
-            () = drain.cancelled() => {}
-        }
-    }
+    tokio::join!(keep_delivering(&pool, Queue::Ordinary), keep_delivering(&pool, Queue::Urgent));
 
     pool.tasks.close();
     if tokio::time::timeout(pool.settings.drain_timeout, pool.tasks.wait()).await.is_err() {
@@ -104,18 +100,42 @@ pub async fn run(tools: Tools, settings: PoolSettings, drain: CancellationToken)
     tracing::info!("The worker has stopped.");
 }
 
+impl Pool {
+    fn slots(&self, queue: Queue) -> &Slots {
+        match queue {
+            Queue::Ordinary => &self.ordinary,
+            Queue::Urgent => &self.urgent,
+        }
+    }
+}
+
+async fn keep_delivering(pool: &Arc<Pool>, queue: Queue) {
+    let mut generation = 0;
+    while !pool.drain.is_cancelled() {
+        generation += 1;
+        if let Err(error) = deliver(pool, queue, generation).await {
+            tracing::warn!(%error, "The delivery of jobs was interrupted; it is taken up again.");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(REBUILD_PAUSE) => {}
+            () = pool.drain.cancelled() => {}
+        }
+    }
+}
+
 /// One apalis worker, until it ends or the pool drains. It fetches more wakeups than it may have slots for; those that
 /// wait are offered to the other workers, and handled by whoever has a slot first.
-async fn deliver(pool: &Arc<Pool>, generation: u32) -> Result<(), BoxDynError> {
-    let (db, slots) = (&pool.tools.db, usize::try_from(pool.settings.concurrency)?);
-    let name = format!("{}-{generation}", pool.name);
+async fn deliver(pool: &Arc<Pool>, queue: Queue, generation: u32) -> Result<(), BoxDynError> {
+    let (db, slots) = (&pool.db, usize::try_from(pool.settings.concurrency)?);
+    let name = format!("{}-{}-{generation}", pool.name, queue.name());
     let config =
-        Config::default().queue(QUEUE).batch_size(slots.min(MAX_BATCH)).lock_tasks(false).persist_results(false);
+        Config::default().queue(queue.name()).batch_size(slots.min(MAX_BATCH)).lock_tasks(false).persist_results(false);
     let storage: PostgresStorage<String> = PostgresStorage::new(db).with_config(config);
     let worker = WorkerBuilder::new(&*name)
         .backend(storage.with_pubsub().poll_with_interval(POLL_INTERVAL))
         .concurrency(slots)
         .data(Arc::clone(pool))
+        .data(queue)
         .build(answer);
     let offer = async || {
         if let Err(error) = doorbells::offer(db, &name).await {
@@ -124,7 +144,7 @@ async fn deliver(pool: &Arc<Pool>, generation: u32) -> Result<(), BoxDynError> {
     };
     let offer_what_waits = async {
         loop {
-            pool.slots.all_taken_for(OFFER_AFTER).await;
+            pool.slots(queue).all_taken_for(OFFER_AFTER).await;
             offer().await;
         }
     };
@@ -138,21 +158,27 @@ async fn deliver(pool: &Arc<Pool>, generation: u32) -> Result<(), BoxDynError> {
     ended
 }
 
-/// Answers a doorbell: claims the pod's next job and runs it, in a task that outlives this one.
-async fn answer(pod_id: String, doorbell: TaskId, pool: Data<Arc<Pool>>) -> Result<(), BoxDynError> {
-    let pool = Arc::clone(&pool);
+/// Handles a wakeup: claims the pod's next job and runs it, in a task that outlives this one.
+async fn answer(pod_id: String, wakeup: TaskId, pool: Data<Arc<Pool>>, queue: Data<Queue>) -> Result<(), BoxDynError> {
+    let (pool, queue) = (Arc::clone(&pool), *queue);
     let tasks = pool.tasks.clone();
-    tasks.spawn(async move { take(&pool, &pod_id, &doorbell.to_string()).await }).await?;
+    tasks.spawn(async move { take(&pool, queue, &pod_id, &wakeup.to_string()).await }).await?;
     Ok(())
 }
 
-async fn take(pool: &Arc<Pool>, pod_id: &str, doorbell: &str) {
-    let Some(_slot) = pool.slots.take().await else { return };
-    // A doorbell that is left unanswered is rung again by the sweep of whoever can answer it.
+async fn take(pool: &Arc<Pool>, queue: Queue, pod_id: &str, wakeup: &str) {
+    let Some(_slot) = pool.slots(queue).take().await else { return };
+    // A wakeup that is not handled is given back by the sweep.
     if pool.drain.is_cancelled() || !pool.tools.lease.is_valid() {
         return;
     }
-    match jobs::claim(&pool.tools.db, pod_id, &pool.name, doorbell, pool.settings.job_timeout).await {
+    let claimant = Claimant {
+        worker: &pool.name,
+        queue: Some(queue),
+        deadline: pool.settings.job_timeout,
+        limits: pool.tools.limits,
+    };
+    match jobs::claim(&pool.tools.db, pod_id, wakeup, &claimant).await {
         Ok(Some(claimed)) => {
             let span = tracing::info_span!("job.run", job.id = %claimed.job_id, job.kind = %claimed.kind,
                 pod.id = %claimed.pod_id, job.attempt = claimed.attempt);

@@ -12,6 +12,7 @@ use crate::store::{Portion, doorbells, jobs};
 struct Sweep {
     planned_destroys: Portion,
     due_jobs: Portion,
+    held_by: Option<String>,
 }
 
 pub async fn run(db: PgPool, end: CancellationToken) {
@@ -33,6 +34,7 @@ impl Sweep {
             jobs::preempt_for_due_destroys(db, &mut self.planned_destroys).await,
         );
         report("return of fetched wakeups", doorbells::give_back_stale(db).await);
+        report("look at held jobs", jobs::wake_held(db, &mut self.held_by).await);
         report("search for lost wakeups", doorbells::ring_again(db, &mut self.due_jobs).await.map(drop));
     }
 }

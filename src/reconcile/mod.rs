@@ -122,11 +122,26 @@ impl Reconciler {
         report
     }
 
+    /// What is kept with the server of its pods has to be their sum.
+    async fn recount(&self, server: &Server, report: &mut Report) -> Result<(), sqlx::Error> {
+        if let Some(servers::Miscount { kept, counted }) = servers::recount(&self.db, &server.id, !self.dry_run).await?
+        {
+            let done = if self.dry_run { "it would be corrected" } else { "corrected it" };
+            report.add(
+                format!("server {}", server.name),
+                format!("it is said to hold {kept}, and holds {counted}"),
+                done,
+            );
+        }
+        Ok(())
+    }
+
     async fn look(&self, server: &Server, report: &mut Report, cancel: &CancellationToken) -> Result<(), Stopped> {
         let Some(_turn) = lock(&self.db, &server.id).await? else {
             report.stopped = Some("another reconciliation of this server is under way".to_owned());
             return Ok(());
         };
+        self.recount(server, report).await?;
         let host = self.hosts.get(server)?;
         let before = believed(&self.db, &server.id, &[]).await?;
         let inventory = Inventory::take(&host, cancel).await?;

@@ -3,17 +3,28 @@
 
 use std::time::Duration;
 
-use sqlx::{PgExecutor, PgPool};
+use sqlx::PgPool;
 
 use super::{Portion, interval};
 
-/// The queue that the trigger on `pod_jobs` rings.
-pub const QUEUE: &str = "pods";
+/// Which jobs a wakeup is for. Each has workers and slots of its own, so that a stop or a destroy never waits behind the
+/// others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// Creates, starts and restarts.
+    Ordinary,
+    /// Stops and destroys.
+    Urgent,
+}
 
-/// The doorbell was answered.
-pub async fn remove(db: impl PgExecutor<'_>, id: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM apalis.jobs WHERE id = $1", id).execute(db).await?;
-    Ok(())
+impl Queue {
+    /// The name in apalis's table, as the triggers on `pod_jobs` write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ordinary => "pods",
+            Self::Urgent => "pods.urgent",
+        }
+    }
 }
 
 /// Due jobs that one sweep looks at.
@@ -29,23 +40,24 @@ pub async fn ring_again(db: &PgPool, portion: &mut Portion) -> Result<u64, sqlx:
     let swept = sqlx::query!(
         r#"WITH portion AS (
                SELECT pod_id, run_at, id FROM pod_jobs
-               WHERE status IN ('queued', 'retrying') AND run_at < now() - interval '2 seconds'
+               WHERE status IN ('queued', 'retrying') AND held_by IS NULL AND run_at < now() - interval '2 seconds'
                  AND (run_at, id) > (coalesce($1, '-infinity'::timestamptz), coalesce($2, ''))
                ORDER BY run_at, id LIMIT $3
            ), heads AS (
-               SELECT head.priority, wakeup FROM (SELECT DISTINCT pod_id FROM portion) due,
+               SELECT head.priority, wakeup, queue FROM (SELECT DISTINCT pod_id FROM portion) due,
                    LATERAL (SELECT convert_to(to_jsonb(due.pod_id)::text, 'UTF8') AS wakeup) w,
                    LATERAL (
-                       SELECT j.status, j.priority FROM pod_jobs j
+                       SELECT j.status, j.priority, j.kind, j.held_by FROM pod_jobs j
                        WHERE j.pod_id = due.pod_id AND j.status IN ('queued', 'running', 'retrying')
                          AND (j.status IN ('running', 'retrying') OR j.run_at <= now())
-                       ORDER BY (j.status = 'running') DESC, j.position LIMIT 1) head
-               WHERE head.status <> 'running'
+                       ORDER BY (j.status = 'running') DESC, j.position LIMIT 1) head,
+                   LATERAL (
+                       SELECT CASE WHEN head.kind IN ('stop', 'destroy') THEN 'pods.urgent' ELSE 'pods' END AS queue) q
+               WHERE head.status <> 'running' AND head.held_by IS NULL
            ), rung AS (
                INSERT INTO apalis.jobs (id, job_type, job, priority)
-               SELECT apalis.generate_ulid(), 'pods', wakeup, priority FROM heads
-               WHERE NOT EXISTS (
-                   SELECT FROM apalis.jobs d WHERE d.job = wakeup AND d.job_type = 'pods' AND d.status = 'Pending')
+               SELECT apalis.generate_ulid(), queue, wakeup, priority FROM heads
+               WHERE NOT is_woken(wakeup, queue)
                RETURNING id
            )
            SELECT (SELECT count(*) FROM rung) AS "rung!", (SELECT count(*) FROM portion) AS "found!", last.run_at AS "run_at?",

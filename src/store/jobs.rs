@@ -9,9 +9,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-pub use claim::{Claimed, Held, claim, renew};
-pub use end::{close, fail, hand_back, retry, succeed};
-pub use left_behind::{preempt_for_due_destroys, rescue};
+pub use claim::{Claimant, Claimed, Held, Limits, claim, renew};
+pub use end::{close, defer, fail, hand_back, retry, succeed};
+pub use left_behind::{preempt_for_due_destroys, rescue, wake_held};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, clap::ValueEnum)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{PgExecutor, PgPool, Postgres, Transaction};
+use sqlx::{PgExecutor, PgPool};
 
 use super::{Fence, StoreError, interval};
 use crate::fault;
@@ -103,21 +103,6 @@ pub async fn finish(db: &PgPool, fence: &Fence, id: &str, exit_code: i32, durati
         duration_ms
     );
     fence.write(db, "a command's end", statement).await
-}
-
-/// Closes the rows that a dead execution left open: what became of the command is unknown, and a page that shows the
-/// pod must not wait for it.
-pub async fn close_cut_off(tx: &mut Transaction<'_, Postgres>, pod_id: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r"UPDATE pod_logs
-          SET exit_code = 255, duration = least(extract(epoch FROM now() - timestamp) * 1000, 2147483647)::int,
-              stderr = stderr || E'\n[cut off: the worker that ran this command stopped answering]\n'
-          WHERE pod_id = $1 AND exit_code IS NULL",
-        pod_id
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
 }
 
 /// Where in a pod's log a reader is: behind the row of this time and id.

@@ -31,10 +31,13 @@ use crate::fault;
 /// Our own migrations; apalis keeps its own beside them, in its schema.
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// What the worker itself needs beside its jobs: heartbeat, sweep, listeners, schedule, reconciliation, health checks.
-const OWN_CONNECTIONS: u32 = 12;
-/// A worker that is frozen or cut off in the middle of a transaction still holds its locks, such as the one on all
-/// placements. The database ends such a transaction, or all other workers would wait for as long as it lasts.
+/// Connections for all jobs of a worker: each holds one for moments, however many run.
+const JOB_CONNECTIONS: u32 = 16;
+/// What the worker itself needs beside its jobs: heartbeat, sweep, listeners, delivery, schedule, reconciliation, health
+/// checks.
+const OWN_CONNECTIONS: u32 = 14;
+/// A worker that is frozen or cut off in the middle of a transaction still holds its locks, such as the one on a server
+/// that it places a pod on. The database ends such a transaction, or other workers would wait for as long as it lasts.
 ///
 /// What a worker asks are look-ups. A plan that was made while a table was small is kept while it grows: none shall
 /// scan a whole table, nor be compiled for being taken for expensive.
@@ -98,15 +101,27 @@ fn interval(duration: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
 }
 
-/// Opens a pool that leaves each of `concurrency` jobs a connection. The first query connects. A query waits for as
+/// Opens the pool for what a worker, or a command, asks beside its jobs. The first query connects. A query waits for as
 /// long as `patience` for a connection of the pool, or for the database to come back.
 ///
 /// # Errors
 /// The URL is none.
-pub fn connect(database_url: &SecretString, concurrency: u32, patience: Duration) -> Result<PgPool, sqlx::Error> {
+pub fn connect(database_url: &SecretString, patience: Duration) -> Result<PgPool, sqlx::Error> {
+    pool(database_url, OWN_CONNECTIONS, patience)
+}
+
+/// Opens the pool that the jobs of a worker share, likewise. It does not grow with their number.
+///
+/// # Errors
+/// The URL is none.
+pub fn connect_for_jobs(database_url: &SecretString, patience: Duration) -> Result<PgPool, sqlx::Error> {
+    pool(database_url, JOB_CONNECTIONS, patience)
+}
+
+fn pool(database_url: &SecretString, connections: u32, patience: Duration) -> Result<PgPool, sqlx::Error> {
     let options: PgConnectOptions = database_url.expose_secret().parse()?;
     Ok(PgPoolOptions::new()
-        .max_connections(concurrency + OWN_CONNECTIONS)
+        .max_connections(connections)
         .acquire_timeout(patience)
         .after_connect(|connection, _| Box::pin(async move { connection.execute(SESSION).await.map(drop) }))
         .connect_lazy_with(options.application_name("pinacle-worker")))

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{
-    PgExecutor, PgPool,
+    PgExecutor, PgPool, Postgres, Transaction,
     types::{Json, JsonRawValue},
 };
 
@@ -176,48 +176,102 @@ pub enum Placement {
     NoServer,
     /// Every such server lacks the room.
     NoRoom,
+    /// Every server that has the room runs as many jobs as it may.
+    NoSlot,
+    /// Others were faster, again and again.
+    Busy,
 }
 
+/// How often a server is chosen whose room another placement takes first, before the job is tried again later.
+const PLACEMENT_TRIES: usize = 20;
+
 /// Gives the pod a server that has room, the emptiest first, or `chosen` if that has, and reserves what it takes there.
-/// Placements happen one at a time, so that none is oversold.
+/// The server's row is locked and looked at again, so that none is oversold. Only servers are chosen where fewer than
+/// `max_jobs` jobs run that take a slot.
 pub async fn place(
     db: &PgPool,
     fence: &Fence,
     wanted: Reservation,
     chosen: Option<&str>,
+    max_jobs: u32,
 ) -> Result<Placement, StoreError> {
+    let max_jobs = i32::try_from(max_jobs).unwrap_or(i32::MAX);
     let mut tx = db.begin().await?;
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('pinacle.placement', 0))").execute(&mut *tx).await?;
-    let room = sqlx::query!(
-        r#"SELECT s.id, s.memory_mb - coalesce(sum(p.memory_mb), 0) AS "memory_mb!",
-                  (s.cpu_cores - coalesce(sum(p.cpu_cores), 0) >= $1 AND s.memory_mb - coalesce(sum(p.memory_mb), 0) >= $2
-                   AND s.disk_gb - coalesce(sum(p.disk_gb), 0) >= $3) AS "fits!"
-           FROM servers s LEFT JOIN pods p ON p.server_id = s.id AND p.destroyed_at IS NULL AND p.id <> $4
-           WHERE s.status = 'online' AND ($5::text IS NULL OR s.id = $5)
-           GROUP BY s.id ORDER BY 2 DESC, s.name"#,
+    for _ in 0..PLACEMENT_TRIES {
+        let best = sqlx::query!(
+            r#"SELECT s.id, (s.cpu_cores::numeric - s.reserved_cpu_cores + coalesce(p.cpu_cores::numeric, 0) >= $1::real::numeric
+                             AND s.memory_mb - s.reserved_memory_mb + coalesce(p.memory_mb, 0) >= $2
+                             AND s.disk_gb - s.reserved_disk_gb + coalesce(p.disk_gb, 0) >= $3) AS "fits!",
+                      server_has_slot(s.id, j.slot_owner, j.id, $7) AS "has_slot!"
+               FROM servers s JOIN pod_jobs j ON j.id = $6
+               LEFT JOIN pods p ON p.id = $4 AND p.server_id = s.id AND p.destroyed_at IS NULL
+               WHERE s.status = 'online' AND ($5::text IS NULL OR s.id = $5)
+               ORDER BY 2 DESC, 3 DESC, s.memory_mb - s.reserved_memory_mb + coalesce(p.memory_mb, 0) DESC, s.name LIMIT 1"#,
+            wanted.cpu_cores,
+            i64::from(wanted.memory_mb),
+            i64::from(wanted.disk_gb),
+            fence.pod_id,
+            chosen,
+            fence.job_id,
+            max_jobs
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(best) = best else { return Ok(Placement::NoServer) };
+        if !best.fits {
+            return Ok(Placement::NoRoom);
+        } else if !best.has_slot {
+            return Ok(Placement::NoSlot);
+        }
+        if lock_if_it_fits(&mut tx, fence, wanted, &best.id, max_jobs).await? {
+            let statement = sqlx::query!(
+                "UPDATE pods SET server_id = $3, cpu_cores = $4, memory_mb = $5, disk_gb = $6 WHERE id = $1 AND lease = $2",
+                fence.pod_id,
+                fence.lease,
+                best.id,
+                wanted.cpu_cores,
+                wanted.memory_mb,
+                wanted.disk_gb
+            );
+            fence.write(&mut *tx, "the pod's place", statement).await?;
+            sqlx::query!("UPDATE pod_jobs SET slot_server = $2 WHERE id = $1", fence.job_id, best.id)
+                .execute(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            return Ok(Placement::Placed(best.id));
+        }
+    }
+    Ok(Placement::Busy)
+}
+
+/// Locks the server's row and its slots until the end of the transaction. False where it has no room by then.
+async fn lock_if_it_fits(
+    tx: &mut Transaction<'_, Postgres>,
+    fence: &Fence,
+    wanted: Reservation,
+    server_id: &str,
+    max_jobs: i32,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query!("SELECT lock_slots('server:' || $1)", server_id).execute(&mut **tx).await?;
+    sqlx::query!("SELECT FROM servers WHERE id = $1 FOR NO KEY UPDATE", server_id).execute(&mut **tx).await?;
+    let fits = sqlx::query_scalar!(
+        r#"SELECT s.cpu_cores::numeric - s.reserved_cpu_cores + coalesce(p.cpu_cores::numeric, 0) >= $1::real::numeric
+                  AND s.memory_mb - s.reserved_memory_mb + coalesce(p.memory_mb, 0) >= $2
+                  AND s.disk_gb - s.reserved_disk_gb + coalesce(p.disk_gb, 0) >= $3
+                  AND s.status = 'online' AND server_has_slot(s.id, j.slot_owner, j.id, $7) AS "fits!"
+           FROM servers s JOIN pod_jobs j ON j.id = $6 LEFT JOIN pods p ON p.id = $4 AND p.server_id = s.id AND p.destroyed_at IS NULL
+           WHERE s.id = $5"#,
         wanted.cpu_cores,
         i64::from(wanted.memory_mb),
         i64::from(wanted.disk_gb),
         fence.pod_id,
-        chosen
+        server_id,
+        fence.job_id,
+        max_jobs
     )
-    .fetch_all(&mut *tx)
+    .fetch_optional(&mut **tx)
     .await?;
-    let Some(server) = room.iter().find(|server| server.fits) else {
-        return Ok(if room.is_empty() { Placement::NoServer } else { Placement::NoRoom });
-    };
-    let statement = sqlx::query!(
-        "UPDATE pods SET server_id = $3, cpu_cores = $4, memory_mb = $5, disk_gb = $6 WHERE id = $1 AND lease = $2",
-        fence.pod_id,
-        fence.lease,
-        server.id,
-        wanted.cpu_cores,
-        wanted.memory_mb,
-        wanted.disk_gb
-    );
-    fence.write(&mut *tx, "the pod's place", statement).await?;
-    tx.commit().await?;
-    Ok(Placement::Placed(server.id.clone()))
+    Ok(fits.unwrap_or(false))
 }
 
 /// Reserves what a pod takes on the server that it is on.

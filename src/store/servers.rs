@@ -97,12 +97,10 @@ pub async fn live_pods(db: &PgPool, id: &str) -> Result<i64, sqlx::Error> {
 
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Occupancy>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"SELECT s.id, s.name, s.connection, s.ssh_host, s.ssh_port, s.ssh_user, s.ssh_host_key, s.bind_address,
-                  s.domain, s.status, s.cpu_cores, s.memory_mb, s.disk_gb, s.last_heartbeat_at,
-                  count(p.id) AS "pods!", coalesce(sum(p.cpu_cores), 0) AS "reserved_cpu_cores!",
-                  coalesce(sum(p.memory_mb), 0) AS "reserved_memory_mb!", coalesce(sum(p.disk_gb), 0) AS "reserved_disk_gb!"
-           FROM servers s LEFT JOIN pods p ON p.server_id = s.id AND p.destroyed_at IS NULL
-           GROUP BY s.id ORDER BY s.name"#
+        r#"SELECT id, name, connection, ssh_host, ssh_port, ssh_user, ssh_host_key, bind_address, domain, status, cpu_cores,
+                  memory_mb, disk_gb, last_heartbeat_at, live_pods, reserved_cpu_cores::real AS "reserved_cpu_cores!",
+                  reserved_memory_mb, reserved_disk_gb
+           FROM servers ORDER BY name"#
     )
     .fetch_all(db)
     .await?;
@@ -125,7 +123,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Occupancy>, sqlx::Error
                 disk_gb: row.disk_gb,
                 last_heartbeat_at: row.last_heartbeat_at,
             },
-            pods: row.pods,
+            pods: row.live_pods,
             reserved_cpu_cores: row.reserved_cpu_cores,
             reserved_memory_mb: row.reserved_memory_mb,
             reserved_disk_gb: row.reserved_disk_gb,
@@ -135,8 +133,59 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Occupancy>, sqlx::Error
 
 /// Those that are not offline.
 pub async fn in_use(db: &PgPool) -> Result<Vec<Server>, sqlx::Error> {
-    let listed = list(db).await?.into_iter().map(|listed| listed.server);
-    Ok(listed.filter(|server| server.status != "offline").collect())
+    sqlx::query_as!(
+        Server,
+        "SELECT id, name, connection, ssh_host, ssh_port, ssh_user, ssh_host_key, bind_address, domain, status,
+                cpu_cores, memory_mb, disk_gb, last_heartbeat_at
+         FROM servers WHERE status <> 'offline' ORDER BY name"
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What is kept with a server of its pods, beside what the pods say themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Miscount {
+    /// As "3 pods, 1.5 CPU, 3072 MB of memory, 30 GB of disk".
+    pub kept: String,
+    pub counted: String,
+}
+
+/// Compares what is kept with the server with the sums over its pods, and corrects it where `repair`. `None` where the two
+/// agree.
+pub async fn recount(db: &PgPool, id: &str, repair: bool) -> Result<Option<Miscount>, sqlx::Error> {
+    let mut tx = db.begin().await?;
+    // Whoever changes a pod of the server has been counted, or waits for this and is counted later.
+    sqlx::query!("SELECT FROM servers WHERE id = $1 FOR NO KEY UPDATE", id).execute(&mut *tx).await?;
+    let miscount = sqlx::query_as!(
+        Miscount,
+        r#"WITH counted AS (
+               SELECT count(*) AS pods, coalesce(sum(cpu_cores::numeric), 0) AS cpu_cores,
+                      coalesce(sum(memory_mb), 0) AS memory_mb, coalesce(sum(disk_gb), 0) AS disk_gb
+               FROM pods WHERE server_id = $1 AND destroyed_at IS NULL AND memory_mb IS NOT NULL
+           ), wrong AS (
+               SELECT s.id, c.*,
+                      format('%s pods, %s CPU, %s MB of memory, %s GB of disk', s.live_pods, trim_scale(s.reserved_cpu_cores),
+                             s.reserved_memory_mb, s.reserved_disk_gb) AS kept
+               FROM servers s, counted c
+               WHERE s.id = $1 AND (s.live_pods, s.reserved_cpu_cores, s.reserved_memory_mb, s.reserved_disk_gb)
+                                   <> (c.pods, c.cpu_cores, c.memory_mb, c.disk_gb)
+           ), repaired AS (
+               UPDATE servers s
+               SET live_pods = w.pods, reserved_cpu_cores = w.cpu_cores, reserved_memory_mb = w.memory_mb,
+                   reserved_disk_gb = w.disk_gb
+               FROM wrong w WHERE s.id = w.id AND $2
+           )
+           SELECT kept AS "kept!", format('%s pods, %s CPU, %s MB of memory, %s GB of disk', pods, trim_scale(cpu_cores),
+                                          memory_mb, disk_gb) AS "counted!"
+           FROM wrong"#,
+        id,
+        repair
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(miscount)
 }
 
 /// False where there is no server of that name or id.

@@ -1,6 +1,8 @@
 //! The queue: what a committed row in `pod_jobs` promises.
 
+mod backlog;
 mod cancel;
+mod capacity;
 mod claim;
 mod destroy;
 mod doorbells;
@@ -8,14 +10,16 @@ mod enqueue;
 mod events;
 mod fence;
 mod line;
+mod progress;
 mod requeue;
 mod rescue;
+mod slots;
 
 use std::time::Duration;
 
 use pinacle_worker::store::{
     Fence, StoreError,
-    jobs::{self, Claimed},
+    jobs::{self, Claimant, Claimed, Limits},
     steps::{self, Changes, StepEnd},
 };
 use serde_json::json;
@@ -44,9 +48,17 @@ async fn planned(db: &TestDb, pod: &str, kind: &str, after: &str) -> String {
         .unwrap()
 }
 
-/// Claims the pod's next job, as a worker does when a doorbell rings.
+/// More slots than any test takes that is not about them.
+const ROOMY: Limits = Limits { per_worker: 100, per_server: 100, per_owner: 100 };
+
+/// Claims jobs of every kind.
+fn claimant(worker: &str) -> Claimant<'_> {
+    Claimant { worker, queue: None, deadline: DEADLINE, limits: ROOMY }
+}
+
+/// Claims the pod's next job, as a worker does when it is woken for it.
 async fn claim(db: &TestDb, pod: &str, worker: &str) -> Option<Claimed> {
-    jobs::claim(&db.pool, pod, worker, "no doorbell", DEADLINE).await.unwrap()
+    jobs::claim(&db.pool, pod, "no wakeup", &claimant(worker)).await.unwrap()
 }
 
 /// Writes that the step has begun.

@@ -136,6 +136,10 @@ async fn what_does_not_fit_is_refused_by_a_constraint_that_says_why() {
             "pods_proxy_port_of_live_pods",
         ),
         ("INSERT INTO pods (name, slug, server_id) VALUES ('x', 'x', 'none')".to_owned(), "pods_server_id_fkey"),
+        (
+            "INSERT INTO pods (name, slug, owner_id) VALUES ('x', 'x', repeat('x', 257))".to_owned(),
+            "pods_owner_id_is_short",
+        ),
         ("INSERT INTO pods (id, name, slug) VALUES ('a b', 'x', 'x')".to_owned(), "pods_id_is_fit_for_names"),
         ("INSERT INTO pods (id, name, slug) VALUES ('../x', 'x', 'x')".to_owned(), "pods_id_is_fit_for_names"),
         (format!("INSERT INTO pod_jobs (pod_id, kind) VALUES ('{pod}', 'explode')"), "pod_jobs_kind_is_known"),

@@ -20,10 +20,17 @@ pub async fn place(pod: &PodAtWork) -> Result<Ensured, StepError> {
         Some(server_id) => servers::get(pod.db(), server_id).await?,
         None => None,
     };
-    match (pods::place(pod.db(), &pod.fence, tier.reservation(), chosen).await?, server) {
+    let max_jobs = pod.tools.limits.per_server;
+    match (pods::place(pod.db(), &pod.fence, tier.reservation(), chosen, max_jobs).await?, server) {
         (Placement::Placed(server_id), _) => {
             pod.is_on(Some(server_id));
             Ok(Ensured::Done)
+        }
+        (Placement::NoSlot, _) => Err(StepError::defer(format!(
+            "every server with room for the pod runs as many jobs as it may (MAX_JOBS_PER_SERVER, {max_jobs})"
+        ))),
+        (Placement::Busy, _) => {
+            Err(StepError::retry("other pods took the room of each server that was chosen; it is tried again"))
         }
         (Placement::NoServer, None) => Err(StepError::fail(
             "no server is online. Add one with `pinacle-worker servers add`, or bring one back with `servers resume`",

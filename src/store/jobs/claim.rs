@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use super::JobKind;
 use crate::{
     fault,
-    store::{Fence, doorbells, interval, logs},
+    store::{Fence, doorbells::Queue, interval},
 };
 
 /// A job that is now ours to run.
@@ -33,54 +33,64 @@ impl Claimed {
     }
 }
 
-/// Claims the pod's next job, if one is due, and answers the doorbell, in one transaction.
-///
-/// The next job is the first in the pod's line that is due; a retry keeps its place, and a job that is planned for
-/// later lets those behind it pass.
+/// How many creates, starts and restarts run at once. Stops and destroys are not counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// In one worker. One owner's jobs leave the last of these to others.
+    pub per_worker: u32,
+    /// On one server, across all workers. One owner's jobs leave the last of these to others.
+    pub per_server: u32,
+    /// Of one owner, across all workers.
+    pub per_owner: u32,
+}
+
+/// Who claims.
+#[derive(Debug, Clone, Copy)]
+pub struct Claimant<'a> {
+    pub worker: &'a str,
+    /// Which kinds of job; `None` for all.
+    pub queue: Option<Queue>,
+    /// How long the job may take.
+    pub deadline: Duration,
+    pub limits: Limits,
+}
+
+fn sql(limit: u32) -> i32 {
+    i32::try_from(limit).unwrap_or(i32::MAX)
+}
+
+/// Claims the pod's next job, if one is due and a slot is free for it, and handles the wakeup, in one transaction.
 pub async fn claim(
     db: &PgPool,
     pod_id: &str,
-    worker: &str,
-    doorbell_id: &str,
-    deadline: Duration,
+    wakeup_id: &str,
+    claimant: &Claimant<'_>,
 ) -> Result<Option<Claimed>, sqlx::Error> {
     let mut tx = db.begin().await?;
-    doorbells::remove(&mut *tx, doorbell_id).await?;
     let row = sqlx::query!(
-        r#"WITH next AS (
-               SELECT j.id FROM pod_jobs j
-               WHERE j.pod_id = $1 AND j.status IN ('queued', 'running', 'retrying')
-                 AND (j.status IN ('running', 'retrying') OR j.run_at <= now())
-               ORDER BY (j.status = 'running') DESC, j.position LIMIT 1
-           ), head AS (
-               SELECT j.id FROM pod_jobs j JOIN next ON next.id = j.id
-               WHERE j.status IN ('queued', 'retrying') AND j.run_at <= now()
-               FOR UPDATE OF j SKIP LOCKED
-           ), holder AS (
-               UPDATE pods p SET lease = p.lease + 1 FROM head WHERE p.id = $1 RETURNING p.lease
-           )
-           UPDATE pod_jobs j
-           SET status = 'running', lease = holder.lease, worker = $2, attempt = j.attempt + 1, heartbeat_at = now(),
-               deadline_at = now() + $3, started_at = coalesce(j.started_at, now())
-           FROM head, holder
-           WHERE j.id = head.id
-           RETURNING j.id, j.kind AS "kind: JobKind", j.lease AS "lease!", j.attempt, j.max_attempts,
-                     (SELECT min(key) FROM jsonb_object_keys(
-                         CASE jsonb_typeof(j.payload) WHEN 'object' THEN j.payload ELSE '{}' END) AS key) AS payload_key,
-                     j.cancel_reason, extract(epoch FROM clock_timestamp() - greatest(j.run_at, j.created_at))::float8 AS "waited!""#,
+        r#"SELECT j.id AS "id!", j.kind AS "kind!: JobKind", j.lease AS "lease!", j.attempt AS "attempt!",
+                  j.max_attempts AS "max_attempts!", j.cancel_reason,
+                  (SELECT min(key) FROM jsonb_object_keys(
+                      CASE jsonb_typeof(j.payload) WHEN 'object' THEN j.payload ELSE '{}' END) AS key) AS payload_key,
+                  extract(epoch FROM clock_timestamp() - greatest(j.run_at, j.created_at))::float8 AS "waited!"
+           FROM claim_pod_job($1, $2, $3, $4, $5, $6, $7, $8) j"#,
         pod_id,
-        worker,
-        interval(deadline),
+        wakeup_id,
+        claimant.queue.map(|queue| queue == Queue::Urgent),
+        claimant.worker,
+        interval(claimant.deadline),
+        sql(claimant.limits.per_worker),
+        sql(claimant.limits.per_server),
+        sql(claimant.limits.per_owner)
     )
     .fetch_optional(&mut *tx)
     .await;
     let row = match row {
-        // Two doorbells of one pod at the same moment: the index let one of them in.
+        // Two wakeups of one pod at the same moment: the index let one of them in.
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => return Ok(None),
         other => other?,
     };
     if row.is_some() {
-        logs::close_cut_off(&mut tx, pod_id).await?;
         fault::boundary(|| "the claim".to_owned());
     }
     tx.commit().await?;

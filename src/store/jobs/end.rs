@@ -68,8 +68,8 @@ async fn end(
              DELETE FROM pod_secrets s USING job WHERE s.pod_id = job.pod_id AND $6
          ), steps AS (
              INSERT INTO pod_job_steps (job_id, position, name, status, attempt, started_at, finished_at, error)
-             SELECT job.id, s.position, s.name, s.status, $10, statement_timestamp() - s.began_us * interval '1 microsecond',
-                    statement_timestamp() - s.ended_us * interval '1 microsecond', s.error
+             SELECT job.id, s.position, s.name, s.status, $10, now() - s.began_us * interval '1 microsecond',
+                    now() - s.ended_us * interval '1 microsecond', s.error
              FROM job, unnest($11::int[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[])
                  AS s(position, name, status, began_us, ended_us, error)
              ON CONFLICT (job_id, position) DO UPDATE
@@ -138,4 +138,18 @@ pub async fn hand_back(db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
         fence.lease
     );
     fence.write(db, "the hand-over", statement).await
+}
+
+/// The job waits for `delay`, for a reason that is not its own, and no attempt is burnt.
+pub async fn defer(db: &PgPool, fence: &Fence, delay: Duration, reason: &str) -> Result<(), StoreError> {
+    let statement = sqlx::query!(
+        "UPDATE pod_jobs
+         SET status = 'retrying', run_at = now() + $3, attempt = attempt - 1, worker = NULL, last_error = $4
+         WHERE id = $1 AND lease = $2 AND status = 'running'",
+        fence.job_id,
+        fence.lease,
+        interval(delay),
+        reason
+    );
+    fence.write(db, "the deferral", statement).await
 }

@@ -11,6 +11,9 @@ use crate::store::{Portion, interval};
 const RESCUE_PORTION: i64 = 500;
 /// Planned destroys that one sweep looks at.
 const PLANNED_PORTION: i64 = 200;
+/// What jobs are held by, of which one sweep wakes some, and how many of each.
+const HELD_KEYS: i32 = 50;
+const HELD_JOBS: i32 = 4;
 /// How long one pre-emption may wait for the rows of its pod.
 const LOCK_PATIENCE: &str = "100ms";
 
@@ -99,5 +102,14 @@ pub async fn preempt_for_due_destroys(db: &PgPool, portion: &mut Portion) -> Res
             tracing::warn!(job.id = %destroy.id, %error, "Destroy {} can't go first for now.", destroy.id);
         }
     }
+    Ok(())
+}
+
+/// Wakes some of the jobs that are held back for want of a slot, of the next portion of what they are held by: there may
+/// be room that no job gave back, such as a new server. `after` is where the last portion ended.
+pub async fn wake_held(db: &PgPool, after: &mut Option<String>) -> Result<(), sqlx::Error> {
+    *after = sqlx::query_scalar!("SELECT wake_held_portion($1, $2, $3)", after.as_deref(), HELD_KEYS, HELD_JOBS)
+        .fetch_one(db)
+        .await?;
     Ok(())
 }

@@ -139,7 +139,7 @@ async fn a_zombie_writes_nothing_and_runs_nothing_and_either_half_of_the_fence_i
     host.assert_as_before();
 }
 
-/// Its transaction holds locks: at the claim those on the pod and its line, at the pod's place the one on all placements.
+/// Its transaction holds locks: at the claim those on the pod and on slots, at the pod's place the one on the server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_frozen_in_a_transaction_holds_nobody_up() {
     let host = PodHost::in_lane().await;

@@ -9,7 +9,7 @@ use pinacle_worker::store::jobs::{self, Claimed, JobStatus};
 use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinSet;
 
-use super::{DEADLINE, claim, pod};
+use super::{claim, claimant, pod};
 use crate::support::TestDb;
 
 const PODS: usize = 12;
@@ -62,7 +62,7 @@ async fn claimants_never_hold_one_pod_together_and_run_each_job_once() {
             let name = format!("worker-{claimant}");
             loop {
                 for pod in &pods {
-                    let claimed = jobs::claim(&pool, pod, &name, "no doorbell", DEADLINE).await.unwrap();
+                    let claimed = jobs::claim(&pool, pod, "no wakeup", &super::claimant(&name)).await.unwrap();
                     let Some(claimed) = claimed else { continue };
                     seen[pod].lock().unwrap().begin(claimant, &claimed);
                     let held = jobs::renew(&pool, &name, std::slice::from_ref(&claimed.job_id)).await.unwrap();
@@ -106,7 +106,7 @@ async fn a_claim_is_on_record() {
     let pod = pod(&db, "a").await;
     let job = db.job(&pod, "stop").await;
     let bell = db.text("SELECT id FROM apalis.jobs").await;
-    let claimed = jobs::claim(&db.pool, &pod, "worker-a", &bell, DEADLINE).await.unwrap().unwrap();
+    let claimed = jobs::claim(&db.pool, &pod, &bell, &claimant("worker-a")).await.unwrap().unwrap();
     assert_eq!((claimed.attempt, claimed.max_attempts, claimed.lease), (1, 5, 1));
     let row = db
         .text(&format!(

@@ -33,7 +33,7 @@ async fn every_write(db: &PgPool, fence: &Fence, server: &str, log: &str) -> Vec
         ("logs::begin", logs::begin(db, fence, &LOG).await.map(drop)),
         ("logs::write", logs::write(db, fence, log, Some(&output), None).await),
         ("logs::finish", logs::finish(db, fence, log, 0, 5).await),
-        ("pods::place", pods::place(db, fence, SMALL, None).await.map(drop)),
+        ("pods::place", pods::place(db, fence, SMALL, None, 100).await.map(drop)),
         ("pods::reserve", pods::reserve(db, fence, SMALL).await),
         ("pods::take_port", pods::take_port(db, fence, server, &[]).await.map(drop)),
         ("pods::set_status", pods::set_status(db, fence, PodStatus::Starting).await),

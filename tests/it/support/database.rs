@@ -2,7 +2,6 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    path::Path,
     str::FromStr,
     time::Duration,
 };
@@ -11,6 +10,7 @@ use pinacle_worker::store;
 use serde_json::Value;
 use sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool, Row,
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 use tokio::sync::OnceCell;
@@ -86,16 +86,13 @@ async fn make_template(name: &str) {
     run(format!("ALTER DATABASE {unfinished} RENAME TO {name}")).await;
 }
 
-/// Changes with the migrations: ours, and those of the crates in Cargo.lock.
+/// Changes with the migrations: ours, and those of the crates in Cargo.lock. It is of those that this program has in it,
+/// for the files may be newer by the time it runs.
 fn schema_hash() -> u64 {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let migrations = std::fs::read_dir(root.join("migrations")).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> = migrations.chain([root.join("Cargo.lock")]).collect();
-    files.sort();
+    static OURS: Migrator = sqlx::migrate!();
     let mut hasher = DefaultHasher::new();
-    for file in &files {
-        std::fs::read(file).unwrap().hash(&mut hasher);
-    }
+    OURS.iter().for_each(|migration| migration.checksum.hash(&mut hasher));
+    include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).hash(&mut hasher);
     hasher.finish()
 }
 

@@ -32,7 +32,7 @@ use crate::fault;
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// Connections for all jobs of a worker: each holds one for moments, however many run.
-const JOB_CONNECTIONS: u32 = 16;
+const JOB_CONNECTIONS: u32 = 10;
 /// What the worker itself needs beside its jobs: heartbeat, sweep, listeners, delivery, schedule, reconciliation, health
 /// checks.
 const OWN_CONNECTIONS: u32 = 14;

@@ -43,11 +43,12 @@ start_postgres() {
   as_postgres "$bin/initdb" --no-sync --pgdata "$state/postgres/data" --username pinacle --auth scram-sha-256 \
     --pwfile "$state/postgres/password" --encoding UTF8 --locale C.UTF-8 >"$state/log/initdb.log" 2>&1 ||
     fail "initdb failed; see $(tail_of "$state/log/initdb.log")"
+  # The tests run side by side, and those of crashes have ten workers each.
   cat >>"$state/postgres/data/postgresql.conf" <<END
 listen_addresses = '127.0.0.1'
 port = $port
 unix_socket_directories = '$state/postgres'
-max_connections = 200
+max_connections = 500
 END
   as_postgres "$bin/pg_ctl" start --wait --timeout 60 -D "$state/postgres/data" -l "$state/postgres/log" >/dev/null ||
     fail "PostgreSQL did not start within 60 seconds; see $(tail_of "$state/postgres/log")"

@@ -6,7 +6,6 @@
 -- The pod's own line.
 CREATE INDEX pod_jobs_open ON pod_jobs (pod_id, position) WHERE status IN ('queued', 'running', 'retrying');
 -- What the sweep reads, in portions.
-CREATE INDEX pod_jobs_due ON pod_jobs (run_at, id) WHERE status IN ('queued', 'retrying');
 CREATE INDEX pod_jobs_heartbeats ON pod_jobs (heartbeat_at) WHERE status = 'running';
 CREATE INDEX pod_jobs_planned_destroys ON pod_jobs (run_at, id)
 WHERE kind = 'destroy' AND status = 'queued' AND run_at > created_at;
@@ -50,29 +49,6 @@ BEGIN
     IF running IS NOT NULL THEN
         PERFORM pg_notify('pod_job_cancels', running);
     END IF;
-END $$;
-
--- As in 0002, except that a job which is planned for later does not keep the wakeup from those behind it.
-CREATE OR REPLACE FUNCTION pod_jobs_ring() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
-DECLARE
-    following public.pod_jobs;
-BEGIN
-    IF NEW.status IN ('queued', 'retrying') THEN
-        PERFORM public.ring_doorbell(NEW.pod_id, NEW.priority, NEW.run_at);
-    ELSIF NEW.status IN ('succeeded', 'failed', 'cancelled') THEN
-        SELECT * INTO following FROM public.pod_jobs
-        WHERE pod_id = NEW.pod_id AND status IN ('queued', 'running', 'retrying')
-          AND status <> 'running' AND (status = 'retrying' OR run_at <= now())
-        ORDER BY position LIMIT 1;
-        IF FOUND THEN
-            PERFORM public.ring_doorbell(following.pod_id, following.priority, following.run_at);
-        END IF;
-    END IF;
-    IF TG_OP = 'INSERT' AND NEW.kind = 'destroy' AND NEW.run_at <= now() THEN
-        PERFORM public.preempt_for_destroy(NEW.id);
-    END IF;
-    RETURN NULL;
 END $$;
 
 CREATE OR REPLACE FUNCTION pod_is_busy(pod_id text) RETURNS boolean

@@ -18,7 +18,6 @@ WHERE status = 'running' AND kind IN ('create', 'start', 'restart');
 CREATE INDEX pod_jobs_held ON pod_jobs (held_by, priority DESC, run_at, id)
 WHERE held_by IS NOT NULL AND status IN ('queued', 'retrying');
 -- The sweep looks for lost wakeups among those that wait for one.
-DROP INDEX pod_jobs_due;
 CREATE INDEX pod_jobs_due ON pod_jobs (run_at, id) WHERE status IN ('queued', 'retrying') AND held_by IS NULL;
 
 -- A wakeup means "look at this pod", no more. One too many finds nothing to do and is gone.
@@ -38,7 +37,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_s
         ORDER BY j.position LIMIT 1), 'create'), $2, $3);
 $$;
 
--- As in 0005, with the wakeup that fits the kind.
+-- As in 0002, with the wakeup that fits the kind, and a job that is planned for later keeps the wakeup from none behind it.
 CREATE OR REPLACE FUNCTION pod_jobs_ring() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 DECLARE

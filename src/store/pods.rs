@@ -198,25 +198,7 @@ pub async fn place(
     let max_jobs = i32::try_from(max_jobs).unwrap_or(i32::MAX);
     let mut tx = db.begin().await?;
     for _ in 0..PLACEMENT_TRIES {
-        let best = sqlx::query!(
-            r#"SELECT s.id, (s.cpu_cores::numeric - s.reserved_cpu_cores + coalesce(p.cpu_cores::numeric, 0) >= $1::real::numeric
-                             AND s.memory_mb - s.reserved_memory_mb + coalesce(p.memory_mb, 0) >= $2
-                             AND s.disk_gb - s.reserved_disk_gb + coalesce(p.disk_gb, 0) >= $3) AS "fits!",
-                      server_has_slot(s.id, j.slot_owner, j.id, $7) AS "has_slot!"
-               FROM servers s JOIN pod_jobs j ON j.id = $6
-               LEFT JOIN pods p ON p.id = $4 AND p.server_id = s.id AND p.destroyed_at IS NULL
-               WHERE s.status = 'online' AND ($5::text IS NULL OR s.id = $5)
-               ORDER BY 2 DESC, 3 DESC, s.memory_mb - s.reserved_memory_mb + coalesce(p.memory_mb, 0) DESC, s.name LIMIT 1"#,
-            wanted.cpu_cores,
-            i64::from(wanted.memory_mb),
-            i64::from(wanted.disk_gb),
-            fence.pod_id,
-            chosen,
-            fence.job_id,
-            max_jobs
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
+        let best = candidate(&mut tx, fence, wanted, chosen, max_jobs).await?;
         let Some(best) = best else { return Ok(Placement::NoServer) };
         if !best.fits {
             return Ok(Placement::NoRoom);
@@ -244,7 +226,45 @@ pub async fn place(
     Ok(Placement::Busy)
 }
 
-/// Locks the server's row and its slots until the end of the transaction. False where it has no room by then.
+/// A server that a pod could be placed on.
+struct Candidate {
+    id: String,
+    fits: bool,
+    has_slot: bool,
+}
+
+/// The best of the servers that are online, or `chosen` if that is: one that has the room and a slot before one that lacks
+/// either, then the emptiest. What the pod has reserved there already counts as free.
+async fn candidate(
+    tx: &mut Transaction<'_, Postgres>,
+    fence: &Fence,
+    wanted: Reservation,
+    chosen: Option<&str>,
+    max_jobs: i32,
+) -> Result<Option<Candidate>, sqlx::Error> {
+    sqlx::query_as!(
+        Candidate,
+        r#"SELECT s.id, (s.cpu_cores::numeric - s.reserved_cpu_cores + coalesce(p.cpu_cores::numeric, 0) >= $1::real::numeric
+                         AND s.memory_mb - s.reserved_memory_mb + coalesce(p.memory_mb, 0) >= $2
+                         AND s.disk_gb - s.reserved_disk_gb + coalesce(p.disk_gb, 0) >= $3) AS "fits!",
+                  server_has_slot(s.id, j.slot_owner, j.id, $7) AS "has_slot!"
+           FROM servers s JOIN pod_jobs j ON j.id = $6
+           LEFT JOIN pods p ON p.id = $4 AND p.server_id = s.id AND p.destroyed_at IS NULL
+           WHERE s.status = 'online' AND ($5::text IS NULL OR s.id = $5)
+           ORDER BY 2 DESC, 3 DESC, s.memory_mb - s.reserved_memory_mb + coalesce(p.memory_mb, 0) DESC, s.name LIMIT 1"#,
+        wanted.cpu_cores,
+        i64::from(wanted.memory_mb),
+        i64::from(wanted.disk_gb),
+        fence.pod_id,
+        chosen,
+        fence.job_id,
+        max_jobs
+    )
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// Locks the server's row and its slots until the end of the transaction. False where it is no candidate by then.
 async fn lock_if_it_fits(
     tx: &mut Transaction<'_, Postgres>,
     fence: &Fence,
@@ -254,24 +274,8 @@ async fn lock_if_it_fits(
 ) -> Result<bool, sqlx::Error> {
     sqlx::query!("SELECT lock_slots('server:' || $1)", server_id).execute(&mut **tx).await?;
     sqlx::query!("SELECT FROM servers WHERE id = $1 FOR NO KEY UPDATE", server_id).execute(&mut **tx).await?;
-    let fits = sqlx::query_scalar!(
-        r#"SELECT s.cpu_cores::numeric - s.reserved_cpu_cores + coalesce(p.cpu_cores::numeric, 0) >= $1::real::numeric
-                  AND s.memory_mb - s.reserved_memory_mb + coalesce(p.memory_mb, 0) >= $2
-                  AND s.disk_gb - s.reserved_disk_gb + coalesce(p.disk_gb, 0) >= $3
-                  AND s.status = 'online' AND server_has_slot(s.id, j.slot_owner, j.id, $7) AS "fits!"
-           FROM servers s JOIN pod_jobs j ON j.id = $6 LEFT JOIN pods p ON p.id = $4 AND p.server_id = s.id AND p.destroyed_at IS NULL
-           WHERE s.id = $5"#,
-        wanted.cpu_cores,
-        i64::from(wanted.memory_mb),
-        i64::from(wanted.disk_gb),
-        fence.pod_id,
-        server_id,
-        fence.job_id,
-        max_jobs
-    )
-    .fetch_optional(&mut **tx)
-    .await?;
-    Ok(fits.unwrap_or(false))
+    let locked = candidate(tx, fence, wanted, Some(server_id), max_jobs).await?;
+    Ok(locked.is_some_and(|server| server.fits && server.has_slot))
 }
 
 /// Reserves what a pod takes on the server that it is on.

@@ -116,40 +116,38 @@ pub async fn close(db: &PgPool, fence: &Fence, ended: JobStatus, error: &str) ->
 
 /// The job goes back into its pod's line and is tried again after `delay`.
 pub async fn retry(db: &PgPool, fence: &Fence, delay: Duration, error: &str) -> Result<(), StoreError> {
-    let statement = sqlx::query!(
-        "UPDATE pod_jobs SET status = 'retrying', run_at = now() + $3, last_error = $4, worker = NULL
-         WHERE id = $1 AND lease = $2 AND status = 'running'",
-        fence.job_id,
-        fence.lease,
-        interval(delay),
-        error
-    );
-    fence.write(db, "the retry", statement).await
+    back_in_line(db, fence, "the retry", delay, 0, error).await
 }
 
 /// The worker stops: the job goes back as it was, and no attempt is burnt.
 pub async fn hand_back(db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
-    let statement = sqlx::query!(
-        "UPDATE pod_jobs
-         SET status = 'retrying', run_at = now(), attempt = attempt - 1, worker = NULL,
-             last_error = 'Interrupted: the worker was stopped; another takes it up.'
-         WHERE id = $1 AND lease = $2 AND status = 'running'",
-        fence.job_id,
-        fence.lease
-    );
-    fence.write(db, "the hand-over", statement).await
+    let reason = "Interrupted: the worker was stopped; another takes it up.";
+    back_in_line(db, fence, "the hand-over", Duration::ZERO, 1, reason).await
 }
 
 /// The job waits for `delay`, for a reason that is not its own, and no attempt is burnt.
 pub async fn defer(db: &PgPool, fence: &Fence, delay: Duration, reason: &str) -> Result<(), StoreError> {
+    back_in_line(db, fence, "the deferral", delay, 1, reason).await
+}
+
+/// `unburnt` is how many attempts are given back.
+async fn back_in_line(
+    db: &PgPool,
+    fence: &Fence,
+    what: &'static str,
+    delay: Duration,
+    unburnt: i32,
+    reason: &str,
+) -> Result<(), StoreError> {
     let statement = sqlx::query!(
         "UPDATE pod_jobs
-         SET status = 'retrying', run_at = now() + $3, attempt = attempt - 1, worker = NULL, last_error = $4
+         SET status = 'retrying', run_at = now() + $3, attempt = attempt - $4, worker = NULL, last_error = $5
          WHERE id = $1 AND lease = $2 AND status = 'running'",
         fence.job_id,
         fence.lease,
         interval(delay),
+        unburnt,
         reason
     );
-    fence.write(db, "the deferral", statement).await
+    fence.write(db, what, statement).await
 }

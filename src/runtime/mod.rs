@@ -38,10 +38,13 @@ const STOP_GRACE_SECONDS: u32 = 10;
 
 const CREATE_TIMEOUT: Duration = Duration::from_mins(2);
 const STOP_TIMEOUT: Duration = Duration::from_secs(90);
+/// After which a pod's proxy is looked at from inside, whatever the host sees of it.
+const ANSWERS_TIMEOUT: Duration = Duration::from_secs(5);
 /// An image of some gigabytes over a slow line.
 const PULL_TIMEOUT: Duration = Duration::from_mins(15);
 
 const LOOK: &str = include_str!("scripts/look.sh");
+const ANSWERS: &str = include_str!("scripts/answers.bash");
 
 /// What a container is made from.
 pub struct ContainerSpec<'a> {
@@ -222,6 +225,18 @@ impl ContainerRuntime {
             Found::parse(&printed).containers.pop().ok_or_else(|| self.recorder.unreadable(&start, &printed))?;
         self.update(|found| found.containers = vec![container.clone()]).await;
         Ok(container)
+    }
+
+    /// Waits until the pod answers on its port, for as long as that is likely to help: asked from the host, the pod has
+    /// its whole processor to start with. Whatever answers may be the user's, so it is no proof of anything.
+    pub async fn answers(&self, bind_address: &str, port: i32) -> Result<(), HostError> {
+        let address = match bind_address {
+            "0.0.0.0" => "127.0.0.1",
+            "::" => "::1",
+            address => address,
+        };
+        let wait = shell::script_for("bash", ANSWERS, [address, &port.to_string()]).timeout(ANSWERS_TIMEOUT);
+        self.recorder.look(&wait.label("🔀 Waiting for the pod's proxy")).await.map(drop)
     }
 
     pub async fn stop(&self) -> Result<(), HostError> {

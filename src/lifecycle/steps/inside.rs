@@ -51,12 +51,14 @@ pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let wait = script_for("bash", PROXY, Inside::PREFIXES)
         .input(environment)
         .infrastructure()
-        .label("🔀 Waiting for the pod's proxy")
+        .label("🔧 Writing the environment")
         .timeout(PROXY_TIMEOUT);
+    let site = pod.site().await?;
+    site.runtime.answers(&site.server.bind_address, pod.port().await?).await?;
     let silent = |why: String| {
         format!("the pod's nginx does not answer ({why}). Is {} made from the pod base image?", pod.spec.base_image)
     };
-    match pod.site().await?.runtime.exec(wait).await {
+    match site.runtime.exec(wait).await {
         Ok(listed) => {
             pod.look_inside(Inside::parse(&listed.stdout));
             Ok(Ensured::Done)

@@ -5,10 +5,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 
 use super::JobKind;
-use crate::{
-    fault,
-    store::{Fence, doorbells::Queue, interval},
-};
+use crate::store::{Fence, doorbells::Queue, interval};
 
 /// A job that is now ours to run.
 #[derive(Debug, Clone)]
@@ -59,14 +56,13 @@ fn sql(limit: u32) -> i32 {
     i32::try_from(limit).unwrap_or(i32::MAX)
 }
 
-/// Claims the pod's next job, if one is due and a slot is free for it, and handles the wakeup, in one transaction.
+/// Claims the pod's next job, if one is due and a slot is free for it, and handles the wakeup, in one statement.
 pub async fn claim(
     db: &PgPool,
     pod_id: &str,
     wakeup_id: &str,
     claimant: &Claimant<'_>,
 ) -> Result<Option<Claimed>, sqlx::Error> {
-    let mut tx = db.begin().await?;
     let row = sqlx::query!(
         r#"SELECT j.id AS "id!", j.kind AS "kind!: JobKind", j.lease AS "lease!", j.attempt AS "attempt!",
                   j.max_attempts AS "max_attempts!", j.cancel_reason,
@@ -83,17 +79,13 @@ pub async fn claim(
         sql(claimant.limits.per_server),
         sql(claimant.limits.per_owner)
     )
-    .fetch_optional(&mut *tx)
+    .fetch_optional(db)
     .await;
     let row = match row {
         // Two wakeups of one pod at the same moment: the index let one of them in.
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => return Ok(None),
         other => other?,
     };
-    if row.is_some() {
-        fault::boundary(|| "the claim".to_owned());
-    }
-    tx.commit().await?;
     Ok(row.map(|row| Claimed {
         job_id: row.id,
         pod_id: pod_id.to_owned(),

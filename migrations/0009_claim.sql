@@ -55,3 +55,18 @@ BEGIN
     WHERE l.pod_id = of_pod AND l.exit_code IS NULL;
     RETURN NEXT next;
 END $$;
+
+-- apalis's fetch as it was, but that its plan is made once a connection. Its last condition has the form of its index.
+DROP FUNCTION apalis.get_jobs(text, text, int);
+CREATE FUNCTION apalis.get_jobs(worker_id text, v_job_type text, v_job_count int DEFAULT 5) RETURNS SETOF apalis.jobs
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
+BEGIN
+    RETURN QUERY
+        UPDATE apalis.jobs j SET status = 'Queued', lock_by = worker_id, lock_at = now()
+        WHERE j.id = ANY (ARRAY(
+            SELECT a.id FROM apalis.jobs a
+            WHERE a.job_type = v_job_type AND a.run_at < now()
+              AND (a.status = 'Pending' OR (a.status = 'Failed' AND a.attempts < a.max_attempts))
+            ORDER BY a.priority DESC, a.run_at LIMIT v_job_count FOR UPDATE SKIP LOCKED))
+        RETURNING j.*;
+END $$;

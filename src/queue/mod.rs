@@ -9,6 +9,7 @@ mod retry;
 mod running;
 mod slots;
 mod sweep;
+mod wakeups;
 
 use std::time::Duration;
 

@@ -5,8 +5,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use apalis::prelude::{BackendExt, BoxDynError, Data, TaskId, WorkerBuilder, WorkerBuilderExt};
+use apalis::prelude::{BackendExt, BoxDynError, Data, StreamStrategy, TaskId, WorkerBuilder, WorkerBuilderExt};
 use apalis_postgres::{Config, PostgresStorage};
+use futures::future;
 use sqlx::PgPool;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
@@ -18,6 +19,7 @@ use super::{
     running::{Running, StopReason},
     slots::Slots,
     sweep,
+    wakeups::Wakeups,
 };
 use crate::{
     host::connection::CANCEL_MARGIN,
@@ -59,6 +61,7 @@ struct Pool {
     running: Arc<Running>,
     ordinary: Slots,
     urgent: Slots,
+    wakeups: Wakeups,
     tasks: TaskTracker,
     drain: CancellationToken,
 }
@@ -72,6 +75,7 @@ pub async fn run(tools: Tools, db: PgPool, settings: PoolSettings, drain: Cancel
         running: Arc::default(),
         ordinary: Slots::new(settings.concurrency),
         urgent: Slots::new(settings.concurrency),
+        wakeups: Wakeups::default(),
         tasks: TaskTracker::new(),
         drain: drain.clone(),
         db,
@@ -87,7 +91,16 @@ pub async fn run(tools: Tools, db: PgPool, settings: PoolSettings, drain: Cancel
         tokio::spawn(heartbeat::run(db.clone(), pool.name.clone(), Arc::clone(&pool.running), lease, end.clone()));
     let sweeps = tokio::spawn(sweep::run(db, end.clone()));
 
-    tokio::join!(keep_delivering(&pool, Queue::Ordinary), keep_delivering(&pool, Queue::Urgent));
+    // Tasks of their own: whatever wakes the task of an apalis worker costs a fetch.
+    let deliver = |queue| {
+        let pool = Arc::clone(&pool);
+        tokio::spawn(async move { keep_delivering(&pool, queue).await })
+    };
+    let deliveries = future::try_join(deliver(Queue::Ordinary), deliver(Queue::Urgent));
+    tokio::select! {
+        ended = deliveries => if let Err(panic) = ended { std::panic::resume_unwind(panic.into_panic()) },
+        () = pool.wakeups.hear(&pool.db) => {}
+    }
 
     pool.tasks.close();
     if tokio::time::timeout(pool.settings.drain_timeout, pool.tasks.wait()).await.is_err() {
@@ -131,8 +144,9 @@ async fn deliver(pool: &Arc<Pool>, queue: Queue, generation: u32) -> Result<(), 
     let config =
         Config::default().queue(queue.name()).batch_size(slots.min(MAX_BATCH)).lock_tasks(false).persist_results(false);
     let storage: PostgresStorage<String> = PostgresStorage::new(db).with_config(config);
+    let written = StreamStrategy::new(pool.wakeups.stream(queue));
     let worker = WorkerBuilder::new(&*name)
-        .backend(storage.with_pubsub().poll_with_interval(POLL_INTERVAL))
+        .backend(storage.poll_with_strategy(written).poll_with_interval(POLL_INTERVAL))
         .concurrency(slots)
         .data(Arc::clone(pool))
         .data(queue)

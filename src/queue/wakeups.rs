@@ -1,0 +1,69 @@
+//! Hears of new wakeups over one connection, and lets only the queue that one is for fetch: whatever wakes an apalis
+//! worker costs a fetch. Any number of them that come at once are heard as one.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{Stream, StreamExt};
+use serde::Deserialize;
+use sqlx::{PgPool, postgres::PgListener};
+use tokio::sync::Notify;
+
+use crate::store::doorbells::Queue;
+
+/// Where apalis's trigger says that a wakeup was written.
+const WAKEUPS: &str = "apalis::job::insert";
+/// The pause before a lost connection is made anew. Meanwhile the queues are polled.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub struct Wakeups {
+    ordinary: Arc<Notify>,
+    urgent: Arc<Notify>,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    job_type: String,
+}
+
+impl Wakeups {
+    fn of(&self, queue: Queue) -> &Arc<Notify> {
+        match queue {
+            Queue::Ordinary => &self.ordinary,
+            Queue::Urgent => &self.urgent,
+        }
+    }
+
+    /// Yields whenever there may be a wakeup to fetch.
+    pub fn stream(&self, queue: Queue) -> impl Stream<Item = ()> + Send + Unpin + use<> {
+        futures::stream::unfold(Arc::clone(self.of(queue)), async |written| {
+            written.notified().await;
+            Some(((), written))
+        })
+        .boxed()
+    }
+
+    /// Listens until it is dropped.
+    pub async fn hear(&self, db: &PgPool) {
+        loop {
+            if let Err(error) = self.listen(db).await {
+                tracing::debug!(%error, "Wakeups are polled for until the database can be listened to again.");
+            }
+            tokio::time::sleep(RECONNECT_PAUSE).await;
+        }
+    }
+
+    /// Listens until the connection is lost.
+    async fn listen(&self, db: &PgPool) -> Result<(), sqlx::Error> {
+        let mut listener = PgListener::connect_with(db).await?;
+        listener.listen(WAKEUPS).await?;
+        while let Some(heard) = listener.try_recv().await? {
+            let Ok(written) = serde_json::from_str::<Written>(heard.payload()) else { continue };
+            let queue = [Queue::Ordinary, Queue::Urgent].into_iter().find(|queue| queue.name() == written.job_type);
+            if let Some(queue) = queue {
+                self.of(queue).notify_one();
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,10 +1,10 @@
 -- As in 0007, but the job is locked by its id alone: with its status beside it, the planner takes an index of all that
--- wait for cheaper, where few did when the table was last analyzed. The worker's sessions have the settings already.
+-- wait for cheaper, where none did when the table was last analyzed.
 CREATE OR REPLACE FUNCTION claim_pod_job(
     of_pod text, wakeup text, urgent boolean, worker text, deadline interval, worker_slots int, max_per_server int,
     max_per_owner int
 ) RETURNS SETOF pod_jobs
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_variable
 DECLARE
     next public.pod_jobs;

@@ -4,6 +4,7 @@ mod check;
 mod cleanup;
 mod explain;
 mod follow;
+mod grant;
 mod jobs;
 mod logs;
 mod migrate;
@@ -23,13 +24,13 @@ use std::{
 };
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     settings::{self, Settings, SettingsError},
-    store,
+    store::{self, Purpose},
 };
 use output::OutputError;
 
@@ -55,6 +56,11 @@ enum Command {
     Run,
     /// Creates or upgrades the database schema.
     Migrate,
+    /// Gives the web app's database role what it needs of the schema, and no more.
+    Grant {
+        /// The role that the web app connects as.
+        role: String,
+    },
     /// Says whether the settings, the database and every server are fit, and what to do about what is not.
     Check,
     /// Pod hosts: the machines that pods run on.
@@ -95,6 +101,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run => run::run(&settings).await,
         Command::Migrate => migrate::run(&settings).await,
+        Command::Grant { role } => grant::run(&settings, &role).await,
         Command::Check => check::run(&settings).await,
         Command::Servers(command) => servers::run(&settings, command).await,
         Command::Pods(command) => pods::run(&settings, command).await,
@@ -171,27 +178,23 @@ fn cancelled_by_interrupt() -> CancellationToken {
 
 /// A pool for a command that asks a few things.
 fn connect(settings: &Settings) -> anyhow::Result<PgPool> {
-    pool(settings, store::connect, COMMAND_PATIENCE)
+    pool(settings, Purpose::Command, COMMAND_PATIENCE)
 }
 
 /// A pool that waits for the database as long as `patience`.
-fn pool(
-    settings: &Settings,
-    connect: fn(&SecretString, Duration) -> Result<PgPool, sqlx::Error>,
-    patience: Duration,
-) -> anyhow::Result<PgPool> {
+fn pool(settings: &Settings, purpose: Purpose, patience: Duration) -> anyhow::Result<PgPool> {
     let url = settings.database_url()?;
-    Ok(connect(url, patience)
+    Ok(store::connect(url, purpose, patience)
         .map_err(|error| SettingsError::new(format!("DATABASE_URL is no PostgreSQL URL: {error}")))?)
 }
 
 /// A pool on a database that has our tables.
 async fn open(settings: &Settings) -> anyhow::Result<PgPool> {
-    open_for(settings, COMMAND_PATIENCE).await
+    open_for(settings, Purpose::Command, COMMAND_PATIENCE).await
 }
 
-async fn open_for(settings: &Settings, patience: Duration) -> anyhow::Result<PgPool> {
-    let db = pool(settings, store::connect, patience)?;
+async fn open_for(settings: &Settings, purpose: Purpose, patience: Duration) -> anyhow::Result<PgPool> {
+    let db = pool(settings, purpose, patience)?;
     anyhow::ensure!(
         store::schema_is_current(&db).await?,
         "the schema in the database at {} is not current. Run `pinacle-worker migrate` first",

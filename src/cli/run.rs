@@ -16,7 +16,7 @@ use crate::{
     reconcile::{self, Reconciler},
     schedule::{self, Task, cleanup::Cleanup},
     settings::{LogFormat, Settings},
-    store::{self, jobs::Limits},
+    store::{self, Purpose, jobs::Limits},
 };
 
 /// What is logged where `RUST_LOG` says nothing.
@@ -27,7 +27,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     start_log(settings.log_format);
     let private_key = settings.private_key()?;
     let catalog = Arc::new(settings.catalog()?);
-    let db = super::open_for(settings, DATABASE_PATIENCE).await?;
+    let db = super::open_for(settings, Purpose::Worker, DATABASE_PATIENCE).await?;
 
     let (drain, end) = (CancellationToken::new(), CancellationToken::new());
     let http = http::serve(settings.http_addr, db.clone(), drain.clone(), end.clone()).await?;
@@ -35,7 +35,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     stop_on_signals(drain.clone())?;
 
     let tools = Tools {
-        db: super::pool(settings, store::connect_for_jobs, DATABASE_PATIENCE)?,
+        db: super::pool(settings, Purpose::Jobs, DATABASE_PATIENCE)?,
         hosts: Arc::new(HostDirectory::new(private_key)),
         catalog,
         subnets: settings.pod_subnets,
@@ -46,6 +46,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
             per_server: settings.max_jobs_per_server,
             per_owner: settings.max_jobs_per_owner,
         },
+        log_budget_mb: settings.log_budget_mb,
     };
     let (hosts, installation) = (Arc::clone(&tools.hosts), Arc::clone(&tools.installation));
     let reconciler = Reconciler::new(db.clone(), hosts, installation, settings.reconcile_grace);

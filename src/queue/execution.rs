@@ -14,10 +14,11 @@ use crate::{
     lifecycle::{self, Decision, PodAtWork, StepError, Tools, fits, plan},
     spec::{self, Catalog, PodSpec, SpecError},
     store::{
-        Fence, StoreError,
+        self, Fence, StoreError,
         jobs::{self, Claimed, JobKind, JobStatus},
+        logs,
         pods::{self, Pod, PodStatus},
-        secrets,
+        secrets::{self, PodSecret},
         steps::{Changes, Progress},
     },
 };
@@ -79,9 +80,12 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
     let work = async {
         let pod = prepare(tools, claimed).await?;
         let (spec, unusable) = resolve(&pod, &tools.catalog)?;
-        let secrets =
-            secrets::of_pod(&tools.db, &claimed.pod_id).await.map_err(|error| Refusal::Error(error.into()))?;
+        let secrets = secrets_for(tools, claimed).await?;
         let pod = PodAtWork::new(tools.clone(), fence.clone(), stop.token.clone(), claimed.attempt, pod, spec, secrets);
+        if claimed.attempt > 1 {
+            let printed = logs::printed(&tools.db, &claimed.pod_id, &claimed.job_id).await;
+            pod.log_budget.spend(printed.map_err(StepError::from)?);
+        }
         if claimed.attempt > claimed.max_attempts {
             return Ok((
                 pod,
@@ -135,6 +139,22 @@ async fn prepare(tools: &Tools, claimed: &Claimed) -> Result<Pod, Refusal> {
         return Err(Refusal::Unfit(format!("payload.{key}: a {} job takes no payload; remove the key", claimed.kind)));
     }
     Ok(pod)
+}
+
+/// What the job has to give to the pod, or to keep out of its record: a destroy knows none of it, and is carried out
+/// whatever is stored.
+async fn secrets_for(tools: &Tools, claimed: &Claimed) -> Result<Vec<PodSecret>, Refusal> {
+    if claimed.kind == JobKind::Destroy {
+        return Ok(Vec::new());
+    }
+    match secrets::of_pod(&tools.db, &claimed.pod_id).await.map_err(StepError::from)? {
+        Some(secrets) => Ok(secrets),
+        None if claimed.kind == JobKind::Stop => Ok(Vec::new()),
+        None => Err(Refusal::Error(StepError::fail(format!(
+            "the secrets of pod {} have more than 1 MiB; delete some from pod_secrets, and requeue the pod",
+            claimed.pod_id
+        )))),
+    }
 }
 
 /// The pod's config, parsed. What is there is stopped or removed whatever the config says by now, so for that the
@@ -224,7 +244,7 @@ async fn write(tools: &Tools, fence: &Fence, verdict: &Verdict, progress: &Progr
             Verdict::Nothing => Ok(Ended::Fenced),
         }
     };
-    let written = write
+    let written = (|| store::when_unlocked(&write))
         .retry(ExponentialBuilder::default().with_max_times(LAST_WRITE_RETRIES))
         .when(|error| matches!(error, StoreError::Database(_)) && tools.lease.is_valid())
         .await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
-use crate::store::{doorbells, logs, schedule};
+use crate::store::{doorbells, jobs, logs, schedule};
 
 /// Rows in one transaction: some milliseconds' work, however large the logs are.
 const BATCH_ROWS: i64 = 500;
@@ -36,6 +36,7 @@ impl Cleanup {
         }
         schedule::forget_ticks(db, age).await?;
         doorbells::forget_dead_workers(db).await?;
+        jobs::forget_old_heartbeats(db).await?;
         Ok(deleted)
     }
 

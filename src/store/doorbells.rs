@@ -39,7 +39,7 @@ pub async fn ring_again(db: &PgPool, portion: &mut Portion) -> Result<u64, sqlx:
     let (after, after_id) = portion.begin();
     let swept = sqlx::query!(
         r#"WITH portion AS (
-               SELECT pod_id, run_at, id FROM pod_jobs
+               SELECT pod_id, run_at, id FROM pinacle.pod_jobs
                WHERE status IN ('queued', 'retrying') AND held_by IS NULL AND run_at < now() - interval '2 seconds'
                  AND (run_at, id) > (coalesce($1, '-infinity'::timestamptz), coalesce($2, ''))
                ORDER BY run_at, id LIMIT $3
@@ -47,7 +47,7 @@ pub async fn ring_again(db: &PgPool, portion: &mut Portion) -> Result<u64, sqlx:
                SELECT head.priority, wakeup, queue FROM (SELECT DISTINCT pod_id FROM portion) due,
                    LATERAL (SELECT convert_to(to_jsonb(due.pod_id)::text, 'UTF8') AS wakeup) w,
                    LATERAL (
-                       SELECT j.status, j.priority, j.kind, j.held_by FROM pod_jobs j
+                       SELECT j.status, j.priority, j.kind, j.held_by FROM pinacle.pod_jobs j
                        WHERE j.pod_id = due.pod_id AND j.status IN ('queued', 'running', 'retrying')
                          AND (j.status IN ('running', 'retrying') OR j.run_at <= now())
                        ORDER BY (j.status = 'running') DESC, j.position LIMIT 1) head,
@@ -57,7 +57,7 @@ pub async fn ring_again(db: &PgPool, portion: &mut Portion) -> Result<u64, sqlx:
            ), rung AS (
                INSERT INTO apalis.jobs (id, job_type, job, priority)
                SELECT apalis.generate_ulid(), queue, wakeup, priority FROM heads
-               WHERE NOT is_woken(wakeup, queue)
+               WHERE NOT pinacle.is_woken(wakeup, queue)
                RETURNING id
            )
            SELECT (SELECT count(*) FROM rung) AS "rung!", (SELECT count(*) FROM portion) AS "found!", last.run_at AS "run_at?",

@@ -27,7 +27,7 @@ pub enum Sighting {
 /// Whether it was seen before. Writes nothing.
 pub async fn look_up(db: &PgPool, server_id: &str, extra: Extra<'_>, grace: Duration) -> Result<Sighting, sqlx::Error> {
     let due = sqlx::query_scalar!(
-        r#"SELECT first_seen_at <= now() - $4::interval AS "due!" FROM server_extras
+        r#"SELECT first_seen_at <= now() - $4::interval AS "due!" FROM pinacle.server_extras
            WHERE server_id = $1 AND kind = $2 AND key = $3"#,
         server_id,
         extra.kind,
@@ -46,7 +46,7 @@ pub async fn look_up(db: &PgPool, server_id: &str, extra: Extra<'_>, grace: Dura
 /// Takes one on record that was not seen before.
 pub async fn note(db: &PgPool, server_id: &str, extra: Extra<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO server_extras (server_id, kind, key, pod_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        "INSERT INTO pinacle.server_extras (server_id, kind, key, pod_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         server_id,
         extra.kind,
         extra.key,
@@ -61,7 +61,7 @@ pub async fn note(db: &PgPool, server_id: &str, extra: Extra<'_>) -> Result<(), 
 pub async fn forget_others(db: &PgPool, server_id: &str, seen: &[Extra<'_>]) -> Result<(), sqlx::Error> {
     let seen: Vec<String> = seen.iter().map(|extra| format!("{} {}", extra.kind, extra.key)).collect();
     sqlx::query!(
-        "DELETE FROM server_extras WHERE server_id = $1 AND concat(kind, ' ', key) <> ALL ($2)",
+        "DELETE FROM pinacle.server_extras WHERE server_id = $1 AND concat(kind, ' ', key) <> ALL ($2)",
         server_id,
         &seen
     )

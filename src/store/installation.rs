@@ -3,5 +3,5 @@
 use sqlx::PgPool;
 
 pub async fn id(db: &PgPool) -> Result<String, sqlx::Error> {
-    sqlx::query_scalar!("SELECT id FROM pinacle_installation").fetch_one(db).await
+    sqlx::query_scalar!("SELECT id FROM pinacle.pinacle_installation").fetch_one(db).await
 }

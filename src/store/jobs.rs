@@ -11,7 +11,7 @@ use sqlx::PgPool;
 
 pub use claim::{Claimant, Claimed, Held, Limits, claim, renew};
 pub use end::{close, defer, fail, hand_back, retry, succeed};
-pub use left_behind::{preempt_for_due_destroys, rescue, wake_held};
+pub use left_behind::{forget_old_heartbeats, preempt_for_due_destroys, rescue, wake_held};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, clap::ValueEnum)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
@@ -99,7 +99,7 @@ pub struct Job {
 /// The app's insert, with a double click collapsed.
 pub async fn enqueue(db: &PgPool, pod_id: &str, kind: JobKind, requested_by: &str) -> Result<String, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"SELECT enqueue_pod_job($1, $2, requested_by => $3) AS "id!""#,
+        r#"SELECT pinacle.enqueue_pod_job($1, $2, requested_by => $3) AS "id!""#,
         pod_id,
         kind.as_str(),
         requested_by
@@ -109,16 +109,16 @@ pub async fn enqueue(db: &PgPool, pod_id: &str, kind: JobKind, requested_by: &st
 }
 
 pub async fn requeue(db: &PgPool, pod_id: &str, requested_by: &str) -> Result<String, sqlx::Error> {
-    sqlx::query_scalar!(r#"SELECT requeue_pod($1, $2) AS "id!""#, pod_id, requested_by).fetch_one(db).await
+    sqlx::query_scalar!(r#"SELECT pinacle.requeue_pod($1, $2) AS "id!""#, pod_id, requested_by).fetch_one(db).await
 }
 
 pub async fn requeue_all_failed(db: &PgPool) -> Result<i32, sqlx::Error> {
-    sqlx::query_scalar!(r#"SELECT requeue_failed_pods() AS "requeued!""#).fetch_one(db).await
+    sqlx::query_scalar!(r#"SELECT pinacle.requeue_failed_pods() AS "requeued!""#).fetch_one(db).await
 }
 
 /// False where the job had already finished.
 pub async fn cancel(db: &PgPool, job_id: &str) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(r#"SELECT cancel_pod_job($1) AS "cancelled!""#, job_id).fetch_one(db).await
+    sqlx::query_scalar!(r#"SELECT pinacle.cancel_pod_job($1) AS "cancelled!""#, job_id).fetch_one(db).await
 }
 
 pub async fn get(db: &PgPool, job_id: &str) -> Result<Option<Job>, sqlx::Error> {
@@ -126,7 +126,7 @@ pub async fn get(db: &PgPool, job_id: &str) -> Result<Option<Job>, sqlx::Error> 
         Job,
         r#"SELECT id, pod_id, kind AS "kind: JobKind", status AS "status: JobStatus", attempt, max_attempts, step,
                   steps_done, steps_total, last_error, requested_by, run_at, created_at, started_at, finished_at
-           FROM pod_jobs WHERE id = $1"#,
+           FROM pinacle.pod_jobs WHERE id = $1"#,
         job_id
     )
     .fetch_optional(db)
@@ -139,7 +139,7 @@ pub async fn list(db: &PgPool, pod_id: Option<&str>, limit: i64) -> Result<Vec<J
         Job,
         r#"SELECT id, pod_id, kind AS "kind: JobKind", status AS "status: JobStatus", attempt, max_attempts, step,
                   steps_done, steps_total, last_error, requested_by, run_at, created_at, started_at, finished_at
-           FROM pod_jobs WHERE $1::text IS NULL OR pod_id = $1
+           FROM pinacle.pod_jobs WHERE $1::text IS NULL OR pod_id = $1
            ORDER BY created_at DESC, position DESC LIMIT $2"#,
         pod_id,
         limit
@@ -151,7 +151,7 @@ pub async fn list(db: &PgPool, pod_id: Option<&str>, limit: i64) -> Result<Vec<J
 /// True where a destroy that will be carried out stands in the pod's line.
 pub async fn destroy_follows(db: &PgPool, pod_id: &str) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM pod_jobs WHERE pod_id = $1 AND kind = 'destroy' AND payload = '{}'
+        r#"SELECT EXISTS (SELECT FROM pinacle.pod_jobs WHERE pod_id = $1 AND kind = 'destroy' AND payload = '{}'
                           AND run_at <= now() AND status IN ('queued', 'running', 'retrying') AND status <> 'running')
                   AS "follows!""#,
         pod_id

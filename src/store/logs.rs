@@ -45,8 +45,8 @@ pub async fn begin(db: impl PgExecutor<'_>, fence: &Fence, log: &NewLog<'_>) -> 
     const WHAT: &str = "a command's row";
     fault::boundary(|| WHAT.to_owned());
     sqlx::query_scalar!(
-        "INSERT INTO pod_logs (pod_id, timestamp, command, container_command, label, job_id)
-         SELECT $1, clock_timestamp(), $3, $4, $5, $6 FROM pods WHERE id = $1 AND lease = $2
+        "INSERT INTO pinacle.pod_logs (pod_id, timestamp, command, container_command, label, job_id)
+         SELECT $1, clock_timestamp(), $3, $4, $5, $6 FROM pinacle.pods WHERE id = $1 AND lease = $2
          RETURNING id",
         fence.pod_id,
         fence.lease,
@@ -71,9 +71,9 @@ pub async fn write(
 ) -> Result<(), StoreError> {
     let ((stdout_new, stdout_whole), (stderr_new, stderr_whole)) = (split(stdout), split(stderr));
     let statement = sqlx::query!(
-        "UPDATE pod_logs
+        "UPDATE pinacle.pod_logs
          SET stdout = coalesce($4, stdout || $3), stderr = coalesce($6, stderr || $5)
-         WHERE id = $1 AND EXISTS (SELECT FROM pods WHERE id = pod_id AND lease = $2)",
+         WHERE id = $1 AND EXISTS (SELECT FROM pinacle.pods WHERE id = pod_id AND lease = $2)",
         id,
         fence.lease,
         stdout_new,
@@ -95,14 +95,27 @@ fn split(update: Option<&Update>) -> (&str, Option<&str>) {
 /// Writes how the command ended. `duration_ms` is in milliseconds.
 pub async fn finish(db: &PgPool, fence: &Fence, id: &str, exit_code: i32, duration_ms: i32) -> Result<(), StoreError> {
     let statement = sqlx::query!(
-        "UPDATE pod_logs SET exit_code = $3, duration = $4
-         WHERE id = $1 AND EXISTS (SELECT FROM pods WHERE id = pod_id AND lease = $2)",
+        "UPDATE pinacle.pod_logs SET exit_code = $3, duration = $4
+         WHERE id = $1 AND EXISTS (SELECT FROM pinacle.pods WHERE id = pod_id AND lease = $2)",
         id,
         fence.lease,
         exit_code,
         duration_ms
     );
     fence.write(db, "a command's end", statement).await
+}
+
+/// How much of what a job's commands printed is stored, in bytes.
+pub async fn printed(db: &PgPool, pod_id: &str, job_id: &str) -> Result<usize, sqlx::Error> {
+    let bytes = sqlx::query_scalar!(
+        r#"SELECT coalesce(sum(octet_length(stdout) + octet_length(stderr)), 0)::bigint AS "bytes!"
+           FROM pinacle.pod_logs WHERE pod_id = $1 AND job_id = $2"#,
+        pod_id,
+        job_id
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(usize::try_from(bytes).unwrap_or_default())
 }
 
 /// Where in a pod's log a reader is: behind the row of this time and id.
@@ -127,7 +140,7 @@ pub async fn page(
     sqlx::query_as!(
         LogRow,
         "SELECT id, timestamp, command, container_command, stdout, stderr, exit_code, duration, label, job_id
-         FROM pod_logs
+         FROM pinacle.pod_logs
          WHERE pod_id = $1 AND ($2 OR container_command IS NOT NULL)
            AND (timestamp, id) > (coalesce($3, '-infinity'::timestamptz), coalesce($4, ''))
          ORDER BY timestamp, id LIMIT $5",
@@ -144,8 +157,8 @@ pub async fn page(
 /// Deletes up to `batch` rows that are older than `age`. Rows that another cleanup holds are left to it.
 pub async fn delete_older(db: &PgPool, age: Duration, batch: i64) -> Result<u64, sqlx::Error> {
     let deleted = sqlx::query!(
-        "DELETE FROM pod_logs WHERE id IN (
-             SELECT id FROM pod_logs WHERE created_at < now() - $1::interval ORDER BY created_at LIMIT $2
+        "DELETE FROM pinacle.pod_logs WHERE id IN (
+             SELECT id FROM pinacle.pod_logs WHERE created_at < now() - $1::interval ORDER BY created_at LIMIT $2
              FOR UPDATE SKIP LOCKED)",
         interval(age),
         batch

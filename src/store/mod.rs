@@ -7,8 +7,10 @@ pub mod health;
 pub mod installation;
 pub mod jobs;
 pub mod logs;
+mod migrate;
 pub mod pods;
 pub mod reconcile;
+pub mod rights;
 pub mod schedule;
 pub mod secrets;
 pub mod servers;
@@ -16,32 +18,60 @@ pub mod steps;
 
 use std::time::Duration;
 
-use apalis_postgres::PostgresStorage;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    Executor, PgExecutor, PgPool, Postgres,
-    migrate::{MigrateError, Migrator},
+    AssertSqlSafe, Executor, PgConnection, PgExecutor, PgPool, Postgres,
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions, types::PgInterval},
     query::Query,
 };
 
 use crate::fault;
+pub use migrate::{explain_migration_error, functions_hash, migrate, schema_is_current};
 
-/// Our own migrations; apalis keeps its own beside them, in its schema.
-static MIGRATIONS: Migrator = sqlx::migrate!();
-
-/// Connections for all jobs of a worker: each holds one for moments, however many run.
-const JOB_CONNECTIONS: u32 = 10;
-/// What the worker itself needs beside its jobs: heartbeat, sweep, listeners, delivery, schedule, reconciliation, health
-/// checks.
-const OWN_CONNECTIONS: u32 = 14;
 /// A worker that is frozen or cut off in the middle of a transaction still holds its locks, such as the one on a server
 /// that it places a pod on. The database ends such a transaction, or other workers would wait for as long as it lasts.
 ///
 /// What a worker asks are look-ups. A plan that was made while a table was small is kept while it grows: none shall
 /// scan a whole table, nor be compiled for being taken for expensive.
 const SESSION: &str = "SET idle_in_transaction_session_timeout = '10s'; SET enable_seqscan = off; SET jit = off";
+/// A worker's connections are shared: none stays behind at a row that somebody has locked, or with a statement that does
+/// not end.
+const WORKERS_SESSION: &str = "SET lock_timeout = '1s'; SET statement_timeout = '30s'";
+/// What the worker writes beside its jobs is written again where the database crashes and loses it, so no commit waits for
+/// the disk.
+const UNHURRIED_SESSION: &str = "SET synchronous_commit = off";
+/// After which a write that met a locked row is tried again. Its connection serves others meanwhile.
+const LOCKED_PAUSE: Duration = Duration::from_secs(2);
+
+/// What a pool is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A command that asks a few things, and waits for others where it has to.
+    Command,
+    /// What a worker needs beside its jobs: heartbeat, sweep, listeners, delivery, schedule, reconciliation, health
+    /// checks.
+    Worker,
+    /// All jobs of a worker: each holds a connection for moments, however many run.
+    Jobs,
+}
+
+impl Purpose {
+    fn connections(self) -> u32 {
+        match self {
+            Self::Command | Self::Worker => 14,
+            Self::Jobs => 10,
+        }
+    }
+
+    fn session(self) -> String {
+        match self {
+            Self::Command => SESSION.to_owned(),
+            Self::Worker => format!("{SESSION}; {WORKERS_SESSION}; {UNHURRIED_SESSION}"),
+            Self::Jobs => format!("{SESSION}; {WORKERS_SESSION}"),
+        }
+    }
+}
 
 /// Who writes: an execution of a job, under the lease it was given when it claimed the pod.
 #[derive(Debug, Clone)]
@@ -74,6 +104,20 @@ impl Fence {
         if written.rows_affected() == 0 { Err(self.lost(what)) } else { Ok(()) }
     }
 
+    /// Locks the rows of the pod and of the job, before a transaction locks what others need: none of that is held while
+    /// these are waited for.
+    async fn lock(&self, tx: &mut PgConnection, what: &'static str) -> Result<(), StoreError> {
+        let locked = sqlx::query!(
+            "SELECT FROM pinacle.pods p JOIN pinacle.pod_jobs j ON j.pod_id = p.id
+             WHERE p.id = $1 AND p.lease = $3 AND j.id = $2 AND j.lease = $3 AND j.status = 'running'
+             FOR NO KEY UPDATE",
+            self.pod_id,
+            self.job_id,
+            self.lease
+        );
+        if locked.execute(tx).await?.rows_affected() == 0 { Err(self.lost(what)) } else { Ok(()) }
+    }
+
     fn lost(&self, what: &'static str) -> StoreError {
         StoreError::Fenced { pod_id: self.pod_id.clone(), lease: self.lease, what }
     }
@@ -101,64 +145,39 @@ fn interval(duration: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
 }
 
-/// Opens the pool for what a worker, or a command, asks beside its jobs. The first query connects. A query waits for as
-/// long as `patience` for a connection of the pool, or for the database to come back.
+/// Opens a pool. The first query connects. A query waits for as long as `patience` for a connection of the pool, or for the
+/// database to come back.
 ///
 /// # Errors
 /// The URL is none.
-pub fn connect(database_url: &SecretString, patience: Duration) -> Result<PgPool, sqlx::Error> {
-    pool(database_url, OWN_CONNECTIONS, patience)
-}
-
-/// Opens the pool that the jobs of a worker share, likewise. It does not grow with their number.
-///
-/// # Errors
-/// The URL is none.
-pub fn connect_for_jobs(database_url: &SecretString, patience: Duration) -> Result<PgPool, sqlx::Error> {
-    pool(database_url, JOB_CONNECTIONS, patience)
-}
-
-fn pool(database_url: &SecretString, connections: u32, patience: Duration) -> Result<PgPool, sqlx::Error> {
+pub fn connect(database_url: &SecretString, purpose: Purpose, patience: Duration) -> Result<PgPool, sqlx::Error> {
     let options: PgConnectOptions = database_url.expose_secret().parse()?;
     Ok(PgPoolOptions::new()
-        .max_connections(connections)
+        .max_connections(purpose.connections())
         .acquire_timeout(patience)
-        .after_connect(|connection, _| Box::pin(async move { connection.execute(SESSION).await.map(drop) }))
+        .after_connect(move |connection, _| {
+            Box::pin(async move { connection.execute(AssertSqlSafe(purpose.session())).await.map(drop) })
+        })
         .connect_lazy_with(options.application_name("pinacle-worker")))
 }
 
-/// Creates or upgrades everything, apalis's tables first: our triggers write to them. Several processes at once wait
-/// for each other.
+/// Makes a write of an execution again for as long as somebody has locked one of its rows: its own pod waits, and nobody
+/// else.
 ///
 /// # Errors
-/// The database can't be reached, lacks a right, or holds tables of these names that are not ours.
-pub async fn migrate(db: &PgPool) -> Result<(), anyhow::Error> {
-    PostgresStorage::setup(db).await?;
-    MIGRATIONS.run(db).await?;
-    Ok(())
-}
-
-/// Whether every migration that this binary knows has been applied.
-///
-/// # Errors
-/// The database can't be reached.
-pub async fn schema_is_current(db: &PgPool) -> Result<bool, sqlx::Error> {
-    let applied: Result<Vec<i64>, _> =
-        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(db).await;
-    match applied {
-        Ok(applied) => Ok(MIGRATIONS.iter().all(|migration| applied.contains(&migration.version))),
-        // The table of migrations does not exist: nothing was ever applied.
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// What a person is told when [`migrate`] fails.
-pub fn explain_migration_error(error: &anyhow::Error) -> &'static str {
-    match error.downcast_ref::<MigrateError>() {
-        Some(MigrateError::VersionMismatch(_) | MigrateError::VersionMissing(_)) => {
-            "The database was migrated by another version of pinacle-worker; run the newest one."
+/// Those of the write.
+pub async fn when_unlocked<T, F>(write: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    /// PostgreSQL's `lock_not_available`.
+    const LOCKED: &str = "55P03";
+    loop {
+        match write().await {
+            Err(StoreError::Database(sqlx::Error::Database(error))) if error.code().as_deref() == Some(LOCKED) => {
+                tokio::time::sleep(LOCKED_PAUSE).await;
+            }
+            written => return written,
         }
-        _ => "Check that DATABASE_URL points at PostgreSQL 15 or later and that its user may create tables there.",
     }
 }

@@ -8,7 +8,7 @@ use sqlx::{
     types::{Json, JsonRawValue},
 };
 
-use super::{Fence, StoreError};
+use super::{Fence, StoreError, when_unlocked};
 
 /// The lowest and the highest port that a pod is reached by.
 pub const PORTS: std::ops::RangeInclusive<i32> = 30_000..=40_000;
@@ -56,9 +56,11 @@ impl std::fmt::Display for PodStatus {
 #[derive(Debug, Clone)]
 pub struct Config(pub Result<Value, String>);
 
-impl From<Json<Box<JsonRawValue>>> for Config {
-    fn from(Json(text): Json<Box<JsonRawValue>>) -> Self {
-        Self(serde_json::from_str(text.get()).map_err(|error| error.to_string()))
+/// One that is larger than an insert allows is not read.
+impl From<Option<Json<Box<JsonRawValue>>>> for Config {
+    fn from(text: Option<Json<Box<JsonRawValue>>>) -> Self {
+        let text = text.ok_or_else(|| "it has more than 256 KiB".to_owned());
+        Self(text.and_then(|Json(text)| serde_json::from_str(text.get()).map_err(|error| error.to_string())))
     }
 }
 
@@ -92,10 +94,11 @@ pub struct Pod {
 pub async fn get(db: impl PgExecutor<'_>, id: &str) -> Result<Option<Pod>, sqlx::Error> {
     sqlx::query_as!(
         Pod,
-        r#"SELECT id, name, slug, config AS "config: Json<Box<JsonRawValue>>", server_id, status AS "status: PodStatus",
+        r#"SELECT id, name, slug, CASE WHEN octet_length(config::text) <= 262144 THEN config END
+                      AS "config?: Json<Box<JsonRawValue>>", server_id, status AS "status: PodStatus",
                   container_id, internal_ip, public_url, proxy_port, last_error, last_started_at, last_stopped_at,
                   destroyed_at, created_at, updated_at
-           FROM pods WHERE id = $1"#,
+           FROM pinacle.pods WHERE id = $1"#,
         id
     )
     .fetch_optional(db)
@@ -105,7 +108,7 @@ pub async fn get(db: impl PgExecutor<'_>, id: &str) -> Result<Option<Pod>, sqlx:
 /// The id of the pod that a person means: by id, or by the slug of a live one.
 pub async fn find(db: &PgPool, pod: &str) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar!(
-        "SELECT id FROM pods WHERE id = $1 OR (slug = $1 AND destroyed_at IS NULL) ORDER BY (id = $1) DESC LIMIT 1",
+        "SELECT id FROM pinacle.pods WHERE id = $1 OR (slug = $1 AND destroyed_at IS NULL) ORDER BY (id = $1) DESC LIMIT 1",
         pod
     )
     .fetch_optional(db)
@@ -115,10 +118,11 @@ pub async fn find(db: &PgPool, pod: &str) -> Result<Option<String>, sqlx::Error>
 pub async fn list(db: &PgPool, with_destroyed: bool) -> Result<Vec<Pod>, sqlx::Error> {
     sqlx::query_as!(
         Pod,
-        r#"SELECT id, name, slug, config AS "config: Json<Box<JsonRawValue>>", server_id, status AS "status: PodStatus",
+        r#"SELECT id, name, slug, CASE WHEN octet_length(config::text) <= 262144 THEN config END
+                      AS "config?: Json<Box<JsonRawValue>>", server_id, status AS "status: PodStatus",
                   container_id, internal_ip, public_url, proxy_port, last_error, last_started_at, last_stopped_at,
                   destroyed_at, created_at, updated_at
-           FROM pods WHERE $1 OR destroyed_at IS NULL ORDER BY created_at"#,
+           FROM pinacle.pods WHERE $1 OR destroyed_at IS NULL ORDER BY created_at"#,
         with_destroyed
     )
     .fetch_all(db)
@@ -127,7 +131,7 @@ pub async fn list(db: &PgPool, with_destroyed: bool) -> Result<Vec<Pod>, sqlx::E
 
 /// The slugs of pods, by id.
 pub async fn slugs(db: &PgPool, ids: &[String]) -> Result<Vec<(String, String)>, sqlx::Error> {
-    let rows = sqlx::query!("SELECT id, slug FROM pods WHERE id = ANY ($1)", ids).fetch_all(db).await?;
+    let rows = sqlx::query!("SELECT id, slug FROM pinacle.pods WHERE id = ANY ($1)", ids).fetch_all(db).await?;
     Ok(rows.into_iter().map(|row| (row.id, row.slug)).collect())
 }
 
@@ -141,7 +145,7 @@ pub async fn create(
 ) -> Result<(String, String), sqlx::Error> {
     let mut tx = db.begin().await?;
     let pod_id = sqlx::query_scalar!(
-        "INSERT INTO pods (name, slug, config) VALUES ($1, $2, $3) RETURNING id",
+        "INSERT INTO pinacle.pods (name, slug, config) VALUES ($1, $2, $3) RETURNING id",
         name,
         slug,
         config
@@ -149,7 +153,7 @@ pub async fn create(
     .fetch_one(&mut *tx)
     .await?;
     let job_id = sqlx::query_scalar!(
-        "INSERT INTO pod_jobs (pod_id, kind, requested_by) VALUES ($1, 'create', $2) RETURNING id",
+        "INSERT INTO pinacle.pod_jobs (pod_id, kind, requested_by) VALUES ($1, 'create', $2) RETURNING id",
         pod_id,
         requested_by
     )
@@ -196,7 +200,19 @@ pub async fn place(
     max_jobs: u32,
 ) -> Result<Placement, StoreError> {
     let max_jobs = i32::try_from(max_jobs).unwrap_or(i32::MAX);
+    when_unlocked(|| try_to_place(db, fence, wanted, chosen, max_jobs)).await
+}
+
+async fn try_to_place(
+    db: &PgPool,
+    fence: &Fence,
+    wanted: Reservation,
+    chosen: Option<&str>,
+    max_jobs: i32,
+) -> Result<Placement, StoreError> {
+    const WHAT: &str = "the pod's place";
     let mut tx = db.begin().await?;
+    fence.lock(&mut tx, WHAT).await?;
     for _ in 0..PLACEMENT_TRIES {
         let best = candidate(&mut tx, fence, wanted, chosen, max_jobs).await?;
         let Some(best) = best else { return Ok(Placement::NoServer) };
@@ -207,7 +223,7 @@ pub async fn place(
         }
         if lock_if_it_fits(&mut tx, fence, wanted, &best.id, max_jobs).await? {
             let statement = sqlx::query!(
-                "UPDATE pods SET server_id = $3, cpu_cores = $4, memory_mb = $5, disk_gb = $6 WHERE id = $1 AND lease = $2",
+                "UPDATE pinacle.pods SET server_id = $3, cpu_cores = $4, memory_mb = $5, disk_gb = $6 WHERE id = $1 AND lease = $2",
                 fence.pod_id,
                 fence.lease,
                 best.id,
@@ -215,8 +231,8 @@ pub async fn place(
                 wanted.memory_mb,
                 wanted.disk_gb
             );
-            fence.write(&mut *tx, "the pod's place", statement).await?;
-            sqlx::query!("UPDATE pod_jobs SET slot_server = $2 WHERE id = $1", fence.job_id, best.id)
+            fence.write(&mut *tx, WHAT, statement).await?;
+            sqlx::query!("UPDATE pinacle.pod_jobs SET slot_server = $2 WHERE id = $1", fence.job_id, best.id)
                 .execute(&mut *tx)
                 .await?;
             tx.commit().await?;
@@ -247,9 +263,9 @@ async fn candidate(
         r#"SELECT s.id, (s.cpu_cores::numeric - s.reserved_cpu_cores + coalesce(p.cpu_cores::numeric, 0) >= $1::real::numeric
                          AND s.memory_mb - s.reserved_memory_mb + coalesce(p.memory_mb, 0) >= $2
                          AND s.disk_gb - s.reserved_disk_gb + coalesce(p.disk_gb, 0) >= $3) AS "fits!",
-                  server_has_slot(s.id, j.slot_owner, j.id, $7) AS "has_slot!"
-           FROM servers s JOIN pod_jobs j ON j.id = $6
-           LEFT JOIN pods p ON p.id = $4 AND p.server_id = s.id AND p.destroyed_at IS NULL
+                  pinacle.server_has_slot(s.id, j.slot_owner, j.id, $7) AS "has_slot!"
+           FROM pinacle.servers s JOIN pinacle.pod_jobs j ON j.id = $6
+           LEFT JOIN pinacle.pods p ON p.id = $4 AND p.server_id = s.id AND p.destroyed_at IS NULL
            WHERE s.status = 'online' AND ($5::text IS NULL OR s.id = $5)
            ORDER BY 2 DESC, 3 DESC, s.memory_mb - s.reserved_memory_mb + coalesce(p.memory_mb, 0) DESC, s.name LIMIT 1"#,
         wanted.cpu_cores,
@@ -272,36 +288,50 @@ async fn lock_if_it_fits(
     server_id: &str,
     max_jobs: i32,
 ) -> Result<bool, sqlx::Error> {
-    sqlx::query!("SELECT lock_slots('server:' || $1)", server_id).execute(&mut **tx).await?;
-    sqlx::query!("SELECT FROM servers WHERE id = $1 FOR NO KEY UPDATE", server_id).execute(&mut **tx).await?;
+    sqlx::query!("SELECT pinacle.lock_slots('server:' || $1)", server_id).execute(&mut **tx).await?;
+    sqlx::query!("SELECT FROM pinacle.servers WHERE id = $1 FOR NO KEY UPDATE", server_id).execute(&mut **tx).await?;
     let locked = candidate(tx, fence, wanted, Some(server_id), max_jobs).await?;
     Ok(locked.is_some_and(|server| server.fits && server.has_slot))
 }
 
 /// Reserves what a pod takes on the server that it is on.
 pub async fn reserve(db: &PgPool, fence: &Fence, wanted: Reservation) -> Result<(), StoreError> {
-    let statement = sqlx::query!(
-        "UPDATE pods SET cpu_cores = $3, memory_mb = $4, disk_gb = $5 WHERE id = $1 AND lease = $2",
-        fence.pod_id,
-        fence.lease,
-        wanted.cpu_cores,
-        wanted.memory_mb,
-        wanted.disk_gb
-    );
-    fence.write(db, "the pod's reservation", statement).await
+    when_unlocked(|| async {
+        let statement = sqlx::query!(
+            "UPDATE pinacle.pods SET cpu_cores = $3, memory_mb = $4, disk_gb = $5 WHERE id = $1 AND lease = $2",
+            fence.pod_id,
+            fence.lease,
+            wanted.cpu_cores,
+            wanted.memory_mb,
+            wanted.disk_gb
+        );
+        fence.write(db, "the pod's reservation", statement).await
+    })
+    .await
 }
 
 /// Gives the pod the lowest port of its server that no live pod holds and that is not in `taken`. `None` where there
 /// is none left.
 pub async fn take_port(db: &PgPool, fence: &Fence, server_id: &str, taken: &[i32]) -> Result<Option<i32>, StoreError> {
+    when_unlocked(|| try_to_take_port(db, fence, server_id, taken)).await
+}
+
+async fn try_to_take_port(
+    db: &PgPool,
+    fence: &Fence,
+    server_id: &str,
+    taken: &[i32],
+) -> Result<Option<i32>, StoreError> {
+    const WHAT: &str = "the pod's port";
     let mut tx = db.begin().await?;
+    fence.lock(&mut tx, WHAT).await?;
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('pinacle.ports.' || $1, 0))", server_id)
         .execute(&mut *tx)
         .await?;
     let port = sqlx::query_scalar!(
         r#"SELECT port AS "port!" FROM generate_series($1::int, $2::int) AS port
            WHERE port <> ALL ($3) AND NOT EXISTS (
-               SELECT FROM pods WHERE server_id = $4 AND proxy_port = port AND destroyed_at IS NULL)
+               SELECT FROM pinacle.pods WHERE server_id = $4 AND proxy_port = port AND destroyed_at IS NULL)
            ORDER BY port LIMIT 1"#,
         PORTS.start(),
         PORTS.end(),
@@ -312,12 +342,12 @@ pub async fn take_port(db: &PgPool, fence: &Fence, server_id: &str, taken: &[i32
     .await?;
     if let Some(port) = port {
         let statement = sqlx::query!(
-            "UPDATE pods SET proxy_port = $3 WHERE id = $1 AND lease = $2",
+            "UPDATE pinacle.pods SET proxy_port = $3 WHERE id = $1 AND lease = $2",
             fence.pod_id,
             fence.lease,
             port
         );
-        fence.write(&mut *tx, "the pod's port", statement).await?;
+        fence.write(&mut *tx, WHAT, statement).await?;
     }
     tx.commit().await?;
     Ok(port)
@@ -325,19 +355,22 @@ pub async fn take_port(db: &PgPool, fence: &Fence, server_id: &str, taken: &[i32
 
 /// A pod that was never run gives back what it held.
 pub async fn release(db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
-    let statement = sqlx::query!(
-        "UPDATE pods SET server_id = NULL, proxy_port = NULL, container_id = NULL, internal_ip = NULL, public_url = NULL,
-                cpu_cores = NULL, memory_mb = NULL, disk_gb = NULL
-         WHERE id = $1 AND lease = $2",
-        fence.pod_id,
-        fence.lease
-    );
-    fence.write(db, "the release of the pod's place", statement).await
+    when_unlocked(|| async {
+        let statement = sqlx::query!(
+            "UPDATE pinacle.pods SET server_id = NULL, proxy_port = NULL, container_id = NULL, internal_ip = NULL, public_url = NULL,
+                    cpu_cores = NULL, memory_mb = NULL, disk_gb = NULL
+             WHERE id = $1 AND lease = $2",
+            fence.pod_id,
+            fence.lease
+        );
+        fence.write(db, "the release of the pod's place", statement).await
+    })
+    .await
 }
 
 pub async fn set_status(db: impl PgExecutor<'_>, fence: &Fence, status: PodStatus) -> Result<(), StoreError> {
     let statement = sqlx::query!(
-        "UPDATE pods SET status = $3 WHERE id = $1 AND lease = $2",
+        "UPDATE pinacle.pods SET status = $3 WHERE id = $1 AND lease = $2",
         fence.pod_id,
         fence.lease,
         status.as_str()
@@ -346,13 +379,16 @@ pub async fn set_status(db: impl PgExecutor<'_>, fence: &Fence, status: PodStatu
 }
 
 pub async fn set_container(db: &PgPool, fence: &Fence, container_id: Option<&str>) -> Result<(), StoreError> {
-    let statement = sqlx::query!(
-        "UPDATE pods SET container_id = $3 WHERE id = $1 AND lease = $2",
-        fence.pod_id,
-        fence.lease,
-        container_id
-    );
-    fence.write(db, "the pod's container", statement).await
+    when_unlocked(|| async {
+        let statement = sqlx::query!(
+            "UPDATE pinacle.pods SET container_id = $3 WHERE id = $1 AND lease = $2",
+            fence.pod_id,
+            fence.lease,
+            container_id
+        );
+        fence.write(db, "the pod's container", statement).await
+    })
+    .await
 }
 
 /// What is so while a container runs. The URL stays when it stops.
@@ -364,14 +400,17 @@ pub struct Facts<'a> {
 }
 
 pub async fn set_facts(db: &PgPool, fence: &Fence, facts: Facts<'_>) -> Result<(), StoreError> {
-    let statement = sqlx::query!(
-        "UPDATE pods SET internal_ip = $3, public_url = coalesce($4, public_url), container_started_at = $5
-         WHERE id = $1 AND lease = $2",
-        fence.pod_id,
-        fence.lease,
-        facts.internal_ip,
-        facts.public_url,
-        facts.started_at
-    );
-    fence.write(db, "the pod's address", statement).await
+    when_unlocked(|| async {
+        let statement = sqlx::query!(
+            "UPDATE pinacle.pods SET internal_ip = $3, public_url = coalesce($4, public_url), container_started_at = $5
+             WHERE id = $1 AND lease = $2",
+            fence.pod_id,
+            fence.lease,
+            facts.internal_ip,
+            facts.public_url,
+            facts.started_at
+        );
+        fence.write(db, "the pod's address", statement).await
+    })
+    .await
 }

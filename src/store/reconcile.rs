@@ -29,8 +29,8 @@ pub async fn believed(db: &PgPool, server_id: &str, ids: &[String]) -> Result<Ve
     sqlx::query_as!(
         Believed,
         r#"SELECT id, slug, status AS "status: PodStatus", server_id, proxy_port, container_started_at, lease,
-                  pod_is_busy(id) AS "busy!"
-           FROM pods WHERE (server_id = $1 AND destroyed_at IS NULL) OR id = ANY ($2)"#,
+                  pinacle.pod_is_busy(id) AS "busy!"
+           FROM pinacle.pods WHERE (server_id = $1 AND destroyed_at IS NULL) OR id = ANY ($2)"#,
         server_id,
         ids
     )
@@ -57,10 +57,10 @@ pub async fn lock<'a>(db: &'a PgPool, server_id: &str) -> Result<Option<Transact
 /// Asks for a job, unless one is under way or the pod is no longer as it was seen. True where it was asked for.
 pub async fn ask(db: &PgPool, pod_id: &str, seen: PodStatus, lease: i64, kind: JobKind) -> Result<bool, sqlx::Error> {
     let mut tx = db.begin().await?;
-    sqlx::query!("SELECT lock_pod_line($1)", pod_id).execute(&mut *tx).await?;
+    sqlx::query!("SELECT pinacle.lock_pod_line($1)", pod_id).execute(&mut *tx).await?;
     let asked = sqlx::query!(
-        "INSERT INTO pod_jobs (pod_id, kind, requested_by)
-         SELECT id, $4, $5 FROM pods WHERE id = $1 AND status = $2 AND lease = $3 AND NOT pod_is_busy(id)",
+        "INSERT INTO pinacle.pod_jobs (pod_id, kind, requested_by)
+         SELECT id, $4, $5 FROM pinacle.pods WHERE id = $1 AND status = $2 AND lease = $3 AND NOT pinacle.pod_is_busy(id)",
         pod_id,
         seen.as_str(),
         lease,
@@ -76,7 +76,7 @@ pub async fn ask(db: &PgPool, pod_id: &str, seen: PodStatus, lease: i64, kind: J
 /// How many jobs a reconciliation has asked for of this pod within `span`.
 pub async fn asked_within(db: &PgPool, pod_id: &str, span: Duration) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"SELECT count(*) AS "asked!" FROM pod_jobs
+        r#"SELECT count(*) AS "asked!" FROM pinacle.pod_jobs
            WHERE pod_id = $1 AND requested_by = $2 AND created_at > now() - $3::interval"#,
         pod_id,
         REQUESTED_BY,
@@ -89,8 +89,8 @@ pub async fn asked_within(db: &PgPool, pod_id: &str, span: Duration) -> Result<i
 /// Marks the pod as `failed`. False where it is no longer as it was seen.
 pub async fn fail(db: &PgPool, pod_id: &str, seen: PodStatus, lease: i64, reason: &str) -> Result<bool, sqlx::Error> {
     let failed = sqlx::query!(
-        "UPDATE pods SET status = 'failed', last_error = $4, failed_job_id = NULL
-         WHERE id = $1 AND status = $2 AND lease = $3 AND NOT pod_is_busy(id)",
+        "UPDATE pinacle.pods SET status = 'failed', last_error = $4, failed_job_id = NULL
+         WHERE id = $1 AND status = $2 AND lease = $3 AND NOT pinacle.pod_is_busy(id)",
         pod_id,
         seen.as_str(),
         lease,
@@ -101,9 +101,21 @@ pub async fn fail(db: &PgPool, pod_id: &str, seen: PodStatus, lease: i64, reason
     Ok(failed.rows_affected() > 0)
 }
 
-/// Raises the pod's lease to one that a host has seen. Where the database was put back to an earlier state, the host
-/// would refuse all that follows.
-pub async fn raise_lease(db: &PgPool, pod_id: &str, lease: i64) -> Result<(), sqlx::Error> {
-    sqlx::query!("UPDATE pods SET lease = $2 WHERE id = $1 AND lease < $2", pod_id, lease).execute(db).await?;
-    Ok(())
+/// How far ahead of the database a host is believed to be: a database that was put back by days is not further behind.
+pub const MAX_LEAD: i64 = 1_000_000;
+
+/// Raises the pod's lease to one that its host has seen. Where the database was put back to an earlier state, the host
+/// would refuse all that follows. What a host says of another host's pod, or of a lease that is too far ahead, is not
+/// believed.
+pub async fn raise_lease(db: &PgPool, server_id: &str, pod_id: &str, lease: i64) -> Result<(), sqlx::Error> {
+    let raised = sqlx::query!(
+        "UPDATE pinacle.pods SET lease = $3
+         WHERE id = $2 AND lease < $3 AND lease >= $3 - $4::bigint
+           AND (server_id IS NOT DISTINCT FROM $1 OR destroyed_at IS NOT NULL)",
+        server_id,
+        pod_id,
+        lease,
+        MAX_LEAD
+    );
+    raised.execute(db).await.map(drop)
 }

@@ -10,7 +10,7 @@ use super::interval;
 /// True for the one caller that may do this tick's work.
 pub async fn claim_tick(db: &PgPool, task: &str, tick_at: DateTime<Utc>) -> Result<bool, sqlx::Error> {
     let written = sqlx::query!(
-        "INSERT INTO schedule_ticks (task, tick_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        "INSERT INTO pinacle.schedule_ticks (task, tick_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         task,
         tick_at
     )
@@ -21,6 +21,7 @@ pub async fn claim_tick(db: &PgPool, task: &str, tick_at: DateTime<Utc>) -> Resu
 
 /// Forgets the ticks that are older than `age`.
 pub async fn forget_ticks(db: &PgPool, age: Duration) -> Result<u64, sqlx::Error> {
-    let forgotten = sqlx::query!("DELETE FROM schedule_ticks WHERE tick_at < now() - $1::interval", interval(age));
+    let forgotten =
+        sqlx::query!("DELETE FROM pinacle.schedule_ticks WHERE tick_at < now() - $1::interval", interval(age));
     Ok(forgotten.execute(db).await?.rows_affected())
 }

@@ -49,7 +49,7 @@ pub struct NewServer {
 
 pub async fn insert(db: &PgPool, server: NewServer) -> Result<String, sqlx::Error> {
     sqlx::query_scalar!(
-        "INSERT INTO servers (name, connection, ssh_host, ssh_port, ssh_user, ssh_host_key, bind_address, domain,
+        "INSERT INTO pinacle.servers (name, connection, ssh_host, ssh_port, ssh_user, ssh_host_key, bind_address, domain,
                               cpu_cores, memory_mb, disk_gb)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          RETURNING id",
@@ -74,7 +74,7 @@ pub async fn get(db: impl PgExecutor<'_>, id: &str) -> Result<Option<Server>, sq
         Server,
         "SELECT id, name, connection, ssh_host, ssh_port, ssh_user, ssh_host_key, bind_address, domain, status,
                 cpu_cores, memory_mb, disk_gb, last_heartbeat_at
-         FROM servers WHERE id = $1",
+         FROM pinacle.servers WHERE id = $1",
         id
     )
     .fetch_optional(db)
@@ -83,16 +83,22 @@ pub async fn get(db: impl PgExecutor<'_>, id: &str) -> Result<Option<Server>, sq
 
 /// The id of the server that a person means: by name, or by id.
 pub async fn find(db: &PgPool, server: &str) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar!("SELECT id FROM servers WHERE name = $1 OR id = $1 ORDER BY (name = $1) DESC LIMIT 1", server)
-        .fetch_optional(db)
-        .await
+    sqlx::query_scalar!(
+        "SELECT id FROM pinacle.servers WHERE name = $1 OR id = $1 ORDER BY (name = $1) DESC LIMIT 1",
+        server
+    )
+    .fetch_optional(db)
+    .await
 }
 
 /// How many pods on the server are not destroyed.
 pub async fn live_pods(db: &PgPool, id: &str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(r#"SELECT count(*) AS "pods!" FROM pods WHERE server_id = $1 AND destroyed_at IS NULL"#, id)
-        .fetch_one(db)
-        .await
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "pods!" FROM pinacle.pods WHERE server_id = $1 AND destroyed_at IS NULL"#,
+        id
+    )
+    .fetch_one(db)
+    .await
 }
 
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Occupancy>, sqlx::Error> {
@@ -100,7 +106,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Occupancy>, sqlx::Error
         r#"SELECT id, name, connection, ssh_host, ssh_port, ssh_user, ssh_host_key, bind_address, domain, status, cpu_cores,
                   memory_mb, disk_gb, last_heartbeat_at, live_pods, reserved_cpu_cores::real AS "reserved_cpu_cores!",
                   reserved_memory_mb, reserved_disk_gb
-           FROM servers ORDER BY name"#
+           FROM pinacle.servers ORDER BY name"#
     )
     .fetch_all(db)
     .await?;
@@ -137,7 +143,7 @@ pub async fn in_use(db: &PgPool) -> Result<Vec<Server>, sqlx::Error> {
         Server,
         "SELECT id, name, connection, ssh_host, ssh_port, ssh_user, ssh_host_key, bind_address, domain, status,
                 cpu_cores, memory_mb, disk_gb, last_heartbeat_at
-         FROM servers WHERE status <> 'offline' ORDER BY name"
+         FROM pinacle.servers WHERE status <> 'offline' ORDER BY name"
     )
     .fetch_all(db)
     .await
@@ -156,22 +162,22 @@ pub struct Miscount {
 pub async fn recount(db: &PgPool, id: &str, repair: bool) -> Result<Option<Miscount>, sqlx::Error> {
     let mut tx = db.begin().await?;
     // Whoever changes a pod of the server has been counted, or waits for this and is counted later.
-    sqlx::query!("SELECT FROM servers WHERE id = $1 FOR NO KEY UPDATE", id).execute(&mut *tx).await?;
+    sqlx::query!("SELECT FROM pinacle.servers WHERE id = $1 FOR NO KEY UPDATE", id).execute(&mut *tx).await?;
     let miscount = sqlx::query_as!(
         Miscount,
         r#"WITH counted AS (
                SELECT count(*) AS pods, coalesce(sum(cpu_cores::numeric), 0) AS cpu_cores,
                       coalesce(sum(memory_mb), 0) AS memory_mb, coalesce(sum(disk_gb), 0) AS disk_gb
-               FROM pods WHERE server_id = $1 AND destroyed_at IS NULL AND memory_mb IS NOT NULL
+               FROM pinacle.pods WHERE server_id = $1 AND destroyed_at IS NULL AND memory_mb IS NOT NULL
            ), wrong AS (
                SELECT s.id, c.*,
                       format('%s pods, %s CPU, %s MB of memory, %s GB of disk', s.live_pods, trim_scale(s.reserved_cpu_cores),
                              s.reserved_memory_mb, s.reserved_disk_gb) AS kept
-               FROM servers s, counted c
+               FROM pinacle.servers s, counted c
                WHERE s.id = $1 AND (s.live_pods, s.reserved_cpu_cores, s.reserved_memory_mb, s.reserved_disk_gb)
                                    <> (c.pods, c.cpu_cores, c.memory_mb, c.disk_gb)
            ), repaired AS (
-               UPDATE servers s
+               UPDATE pinacle.servers s
                SET live_pods = w.pods, reserved_cpu_cores = w.cpu_cores, reserved_memory_mb = w.memory_mb,
                    reserved_disk_gb = w.disk_gb
                FROM wrong w WHERE s.id = w.id AND $2
@@ -190,22 +196,23 @@ pub async fn recount(db: &PgPool, id: &str, repair: bool) -> Result<Option<Misco
 
 /// False where there is no server of that name or id.
 pub async fn set_status(db: &PgPool, name: &str, status: &str) -> Result<bool, sqlx::Error> {
-    let written =
-        sqlx::query!("UPDATE servers SET status = $2 WHERE name = $1 OR id = $1", name, status).execute(db).await?;
+    let written = sqlx::query!("UPDATE pinacle.servers SET status = $2 WHERE name = $1 OR id = $1", name, status)
+        .execute(db)
+        .await?;
     Ok(written.rows_affected() > 0)
 }
 
 /// Removes a server that no pod needs: its destroyed pods forget it.
 pub async fn remove(db: &PgPool, id: &str) -> Result<(), sqlx::Error> {
     let mut tx = db.begin().await?;
-    sqlx::query!("UPDATE pods SET server_id = NULL WHERE server_id = $1 AND destroyed_at IS NOT NULL", id)
+    sqlx::query!("UPDATE pinacle.pods SET server_id = NULL WHERE server_id = $1 AND destroyed_at IS NOT NULL", id)
         .execute(&mut *tx)
         .await?;
-    sqlx::query!("DELETE FROM servers WHERE id = $1", id).execute(&mut *tx).await?;
+    sqlx::query!("DELETE FROM pinacle.servers WHERE id = $1", id).execute(&mut *tx).await?;
     tx.commit().await
 }
 
 pub async fn heard_from(db: &PgPool, id: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!("UPDATE servers SET last_heartbeat_at = now() WHERE id = $1", id).execute(db).await?;
+    sqlx::query!("UPDATE pinacle.servers SET last_heartbeat_at = now() WHERE id = $1", id).execute(db).await?;
     Ok(())
 }

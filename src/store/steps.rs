@@ -11,6 +11,7 @@ use super::{
     Fence, StoreError,
     logs::{self, NewLog},
     pods::{self, PodStatus},
+    when_unlocked,
 };
 use crate::fault;
 
@@ -196,12 +197,16 @@ impl Progress {
     /// Writes what is unwritten, before something that may take long.
     pub async fn write(&self, db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
         let mut unwritten = self.0.lock().await;
-        if !unwritten.is_empty() {
+        if unwritten.is_empty() {
+            return Ok(());
+        }
+        when_unlocked(|| async {
             let mut tx = db.begin().await?;
             unwritten.write(&mut tx, fence).await?;
-            tx.commit().await?;
-            unwritten.written();
-        }
+            Ok(tx.commit().await?)
+        })
+        .await?;
+        unwritten.written();
         Ok(())
     }
 
@@ -212,10 +217,14 @@ impl Progress {
             drop(unwritten);
             return logs::begin(db, fence, log).await;
         }
-        let mut tx = db.begin().await?;
-        unwritten.write(&mut tx, fence).await?;
-        let id = logs::begin(&mut *tx, fence, log).await?;
-        tx.commit().await?;
+        let id = when_unlocked(|| async {
+            let mut tx = db.begin().await?;
+            unwritten.write(&mut tx, fence).await?;
+            let id = logs::begin(&mut *tx, fence, log).await?;
+            tx.commit().await?;
+            Ok(id)
+        })
+        .await?;
         unwritten.written();
         Ok(id)
     }
@@ -232,11 +241,11 @@ pub async fn write(db: &mut PgConnection, fence: &Fence, changes: &Changes) -> R
     let columns = changes.columns();
     let statement = sqlx::query!(
         "WITH job AS (
-             UPDATE pod_jobs SET step = $3, steps_done = $4, steps_total = $5
+             UPDATE pinacle.pod_jobs SET step = $3, steps_done = $4, steps_total = $5
              WHERE id = $1 AND lease = $2 AND status = 'running'
              RETURNING id
          )
-         INSERT INTO pod_job_steps (job_id, position, name, status, attempt, started_at, finished_at, error)
+         INSERT INTO pinacle.pod_job_steps (job_id, position, name, status, attempt, started_at, finished_at, error)
          SELECT job.id, s.position, s.name, s.status, $6, statement_timestamp() - s.began_us * interval '1 microsecond',
                 statement_timestamp() - s.ended_us * interval '1 microsecond', s.error
          FROM job, unnest($7::int[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::text[])
@@ -266,7 +275,7 @@ pub async fn of_job(db: &PgPool, job_id: &str) -> Result<Vec<StepRow>, sqlx::Err
     sqlx::query_as!(
         StepRow,
         "SELECT position, name, status, attempt, started_at, finished_at, error
-         FROM pod_job_steps WHERE job_id = $1 ORDER BY position",
+         FROM pinacle.pod_job_steps WHERE job_id = $1 ORDER BY position",
         job_id
     )
     .fetch_all(db)

@@ -9,6 +9,7 @@ mod chaos;
 mod cli;
 mod commands;
 mod connection;
+mod containment;
 mod crash;
 mod crowd;
 mod ended;

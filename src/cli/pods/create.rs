@@ -14,10 +14,8 @@ use crate::{
     store::pods,
 };
 
-/// The longest label of a hostname.
-const MAX_SLUG: usize = 63;
-/// A service is reached as `localhost-65535-pod-<slug>`, which should be a label, too.
-const MAX_DERIVED_SLUG: usize = MAX_SLUG - "localhost-65535-pod-".len();
+/// A service is reached as `localhost-65535-pod-<slug>`, which is one label of a hostname: of 63 characters at most.
+const MAX_SLUG: usize = 63 - "localhost-65535-pod-".len();
 
 #[derive(Debug, Args)]
 pub struct Create {
@@ -124,7 +122,7 @@ fn derive_slug(name: &str) -> Option<String> {
     let name = name.to_lowercase();
     let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let mut slug = words.collect::<Vec<_>>().join("-");
-    slug.truncate(MAX_DERIVED_SLUG);
+    slug.truncate(MAX_SLUG);
     let slug = slug.trim_end_matches('-');
     (!slug.is_empty()).then(|| slug.to_owned())
 }
@@ -139,15 +137,15 @@ mod tests {
         assert_eq!(derive_slug("Zoë's"), Some("zo-s".to_owned()));
         assert_eq!(derive_slug("日本"), None);
         // Cut right behind a hyphen.
-        let long = format!("{} {}", "a".repeat(MAX_DERIVED_SLUG - 1), "b");
+        let long = format!("{} {}", "a".repeat(MAX_SLUG - 1), "b");
         let slug = derive_slug(&long).unwrap();
-        assert_eq!(slug, "a".repeat(MAX_DERIVED_SLUG - 1));
-        assert!(is_slug(&slug) && is_slug("a") && is_slug("0-0") && is_slug(&"a".repeat(63)));
+        assert_eq!(slug, "a".repeat(MAX_SLUG - 1));
+        assert!(is_slug(&slug) && is_slug("a") && is_slug("0-0") && is_slug(&"a".repeat(MAX_SLUG)));
     }
 
     #[test]
     fn what_is_no_dns_label_is_no_slug() {
-        for slug in ["", "-", "a-", "-a", "A", "a_b", "a.b", "ä", "a\n", &"a".repeat(64)] {
+        for slug in ["", "-", "a-", "-a", "A", "a_b", "a.b", "ä", "a\n", &"a".repeat(MAX_SLUG + 1)] {
             assert!(!is_slug(slug), "{slug:?}");
         }
     }

@@ -40,7 +40,7 @@ pub async fn run(settings: &Settings, pod: &str) -> anyhow::Result<ExitCode> {
         Some(id) => servers::get(db, id).await?.map(|server| server.name),
         None => None,
     };
-    let known = secrets::of_pod(db, &pod_id).await?;
+    let known = secrets::of_pod(db, &pod_id).await?.unwrap_or_default();
     let known = known.into_iter().map(|secret| secret.value.expose_secret().to_owned());
     if let Ok(config) = &mut pod.config.0 {
         hide_secrets(config, known);

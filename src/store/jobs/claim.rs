@@ -69,7 +69,7 @@ pub async fn claim(
                   (SELECT min(key) FROM jsonb_object_keys(
                       CASE jsonb_typeof(j.payload) WHEN 'object' THEN j.payload ELSE '{}' END) AS key) AS payload_key,
                   extract(epoch FROM clock_timestamp() - greatest(j.run_at, j.created_at))::float8 AS "waited!"
-           FROM claim_pod_job($1, $2, $3, $4, $5, $6, $7, $8) j"#,
+           FROM pinacle.claim_pod_job($1, $2, $3, $4, $5, $6, $7, $8) j"#,
         pod_id,
         wakeup_id,
         claimant.queue.map(|queue| queue == Queue::Urgent),
@@ -106,12 +106,24 @@ pub struct Held {
     pub cancel_reason: Option<String>,
 }
 
-/// Renews the leases of those of `job_ids` that `worker` still runs, and says which they are.
+/// Renews the leases of those of `job_ids` that `worker` still runs, and says which they are. One whose row somebody has
+/// locked counts as held, and its heartbeat is written beside it.
 pub async fn renew(db: &PgPool, worker: &str, job_ids: &[String]) -> Result<Vec<Held>, sqlx::Error> {
     sqlx::query_as!(
         Held,
-        r#"UPDATE pod_jobs SET heartbeat_at = now() WHERE id = ANY ($2) AND worker = $1 AND status = 'running'
-           RETURNING id AS job_id, lease AS "lease!", cancel_reason"#,
+        r#"WITH held AS (
+               SELECT id, lease, cancel_reason FROM pinacle.pod_jobs WHERE id = ANY ($2) AND worker = $1 AND status = 'running'
+           ), free AS (
+               SELECT id FROM pinacle.pod_jobs WHERE id = ANY ($2) AND worker = $1 AND status = 'running'
+               FOR NO KEY UPDATE SKIP LOCKED
+           ), renewed AS (
+               UPDATE pinacle.pod_jobs j SET heartbeat_at = now() FROM free WHERE j.id = free.id
+           ), beside AS (
+               INSERT INTO pinacle.pod_job_heartbeats (job_id, heartbeat_at)
+               SELECT id, now() FROM held WHERE NOT EXISTS (SELECT FROM free WHERE free.id = held.id)
+               ON CONFLICT (job_id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
+           )
+           SELECT id AS job_id, lease AS "lease!", cancel_reason FROM held"#,
         worker,
         job_ids
     )

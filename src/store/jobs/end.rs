@@ -42,9 +42,9 @@ async fn end(
     let columns = steps.columns();
     let written = sqlx::query_scalar!(
         r#"WITH held AS (
-             SELECT id, pod_id FROM pod_jobs WHERE id = $1 AND lease = $2 AND status = 'running' FOR UPDATE
+             SELECT id, pod_id FROM pinacle.pod_jobs WHERE id = $1 AND lease = $2 AND status = 'running' FOR NO KEY UPDATE
          ), pod AS (
-             UPDATE pods p
+             UPDATE pinacle.pods p
              SET status = $3, last_error = $4, failed_job_id = CASE WHEN $3 = 'failed' THEN $1 END,
                  last_started_at = CASE WHEN $3 = 'running' THEN now() ELSE last_started_at END,
                  last_stopped_at = CASE WHEN $3 = 'stopped' THEN now() ELSE last_stopped_at END,
@@ -59,15 +59,15 @@ async fn end(
              FROM held WHERE p.id = held.pod_id AND p.lease = $2
              RETURNING p.id
          ), job AS (
-             UPDATE pod_jobs j
+             UPDATE pinacle.pod_jobs j
              SET status = $5, finished_at = now(), last_error = $4, step = coalesce($7, step),
                  steps_done = coalesce($8, steps_done), steps_total = coalesce($9, steps_total)
              FROM pod WHERE j.id = $1
              RETURNING j.id, j.pod_id
          ), secrets AS (
-             DELETE FROM pod_secrets s USING job WHERE s.pod_id = job.pod_id AND $6
+             DELETE FROM pinacle.pod_secrets s USING job WHERE s.pod_id = job.pod_id AND $6
          ), steps AS (
-             INSERT INTO pod_job_steps (job_id, position, name, status, attempt, started_at, finished_at, error)
+             INSERT INTO pinacle.pod_job_steps (job_id, position, name, status, attempt, started_at, finished_at, error)
              SELECT job.id, s.position, s.name, s.status, $10, now() - s.began_us * interval '1 microsecond',
                     now() - s.ended_us * interval '1 microsecond', s.error
              FROM job, unnest($11::int[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[])
@@ -104,7 +104,7 @@ async fn end(
 /// The job ends without a word on the pod: it did not fit the pod's state, or a destroy follows.
 pub async fn close(db: &PgPool, fence: &Fence, ended: JobStatus, error: &str) -> Result<(), StoreError> {
     let statement = sqlx::query!(
-        "UPDATE pod_jobs SET status = $3, finished_at = now(), last_error = $4
+        "UPDATE pinacle.pod_jobs SET status = $3, finished_at = now(), last_error = $4
          WHERE id = $1 AND lease = $2 AND status = 'running'",
         fence.job_id,
         fence.lease,
@@ -140,7 +140,7 @@ async fn back_in_line(
     reason: &str,
 ) -> Result<(), StoreError> {
     let statement = sqlx::query!(
-        "UPDATE pod_jobs
+        "UPDATE pinacle.pod_jobs
          SET status = 'retrying', run_at = now() + $3, attempt = attempt - $4, worker = NULL, last_error = $5
          WHERE id = $1 AND lease = $2 AND status = 'running'",
         fence.job_id,

@@ -60,7 +60,7 @@ async fn touch_one_pods_line(history: u32) {
     backlog(&db, "old", history).await;
     db.execute("UPDATE pod_jobs SET status = 'cancelled', finished_at = now()").await;
     db.execute("VACUUM ANALYZE").await;
-    let mut session = PgConnection::connect(&db.url()).await.unwrap();
+    let mut session = PgConnection::connect(&db.app_url()).await.unwrap();
     let claim = |name: &'static str| {
         move |nth: usize| {
             format!("SELECT * FROM claim_pod_job('{name}-{nth}', 'none', true, 'w', interval '1 hour', 10, 10, 10)")
@@ -91,7 +91,7 @@ async fn touch_one_pods_line(history: u32) {
 async fn a_fetch_takes_the_first_of_the_waiting_wakeups_from_their_index() {
     let db = TestDb::new().await;
     db.execute("ANALYZE").await;
-    let mut session = PgConnection::connect(&db.url()).await.unwrap();
+    let mut session = PgConnection::connect(&db.app_url()).await.unwrap();
     db.execute("INSERT INTO apalis.workers (id, worker_type, storage_name, last_seen) VALUES ('w', 'a', 'a', now())")
         .await;
     backlog(&db, "many", BACKLOG).await;
@@ -109,7 +109,7 @@ async fn lost_wakeups_are_found_in_portions() {
     backlog(&db, "many", 1200).await;
     db.execute("UPDATE pod_jobs SET run_at = now() - interval '1 minute'").await;
     db.execute("DELETE FROM apalis.jobs").await;
-    let mut session = PgConnection::connect(&db.url()).await.unwrap();
+    let mut session = PgConnection::connect(&db.app_url()).await.unwrap();
     let first = "SELECT is_woken((SELECT job FROM apalis.jobs LIMIT 1), 'pods.urgent')";
     let mut portion = Portion::default();
     let mut written = Vec::new();

@@ -45,8 +45,10 @@ async fn what_is_kept_with_a_server_is_the_sum_over_its_pods() {
         "UPDATE pods SET destroyed_at = now() WHERE random() < 0.2".to_owned(),
         "UPDATE pods SET destroyed_at = NULL WHERE random() < 0.2".to_owned(),
         "DELETE FROM pods WHERE random() < 0.1".to_owned(),
-        "INSERT INTO pods (name, slug, server_id, cpu_cores, memory_mb, disk_gb)
-         SELECT 'new', 's-' || substr(md5(random()::text), 1, 20), s.id, 0.1, 100, 1 FROM servers s"
+        "INSERT INTO pods (name, slug, server_id)
+         SELECT 'new', 's-' || substr(md5(random()::text), 1, 20), s.id FROM servers s"
+            .to_owned(),
+        "UPDATE pods SET cpu_cores = 0.1, memory_mb = 100, disk_gb = 1 WHERE name = 'new' AND memory_mb IS NULL"
             .to_owned(),
     ];
     for _ in 0..10 {
@@ -129,10 +131,8 @@ async fn an_open_transaction_of_the_apps_that_chooses_a_server_keeps_nobody_from
 async fn a_miscount_is_found_and_corrected() {
     let db = TestDb::new().await;
     let server = server(&db, "a", 65536).await;
-    db.execute(&format!(
-        "INSERT INTO pods (name, slug, server_id, cpu_cores, memory_mb, disk_gb) VALUES ('a', 'a', '{server}', 0.5, 1024, 10)"
-    ))
-    .await;
+    db.execute(&format!("INSERT INTO pods (name, slug, server_id) VALUES ('a', 'a', '{server}')")).await;
+    db.execute("UPDATE pods SET cpu_cores = 0.5, memory_mb = 1024, disk_gb = 10").await;
     assert_eq!(servers::recount(&db.pool, &server, true).await.unwrap(), None);
     db.execute("UPDATE servers SET reserved_memory_mb = 5, live_pods = 7").await;
     for repair in [false, true] {

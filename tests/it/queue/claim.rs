@@ -49,7 +49,7 @@ async fn claimants_never_hold_one_pod_together_and_run_each_job_once() {
         }
         lines.insert(pod, line);
     }
-    let pool = PgPoolOptions::new().max_connections(CLAIMANTS).connect(&db.url()).await.unwrap();
+    let pool = PgPoolOptions::new().max_connections(CLAIMANTS).connect(&db.app_url()).await.unwrap();
     let seen: HashMap<String, Mutex<Seen>> = lines.keys().map(|pod| (pod.clone(), Mutex::default())).collect();
     let seen = Arc::new(seen);
 

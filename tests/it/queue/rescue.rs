@@ -74,6 +74,31 @@ async fn a_heartbeat_renews_what_is_still_held_and_hears_of_a_cancel() {
     assert!(lost.lease < db.text(&format!("SELECT lease FROM pods WHERE id = '{b}'")).await.parse().unwrap());
 }
 
+/// The worker that runs it lives: its job counts as held while the row is locked, and afterwards, until it is renewed.
+#[tokio::test]
+async fn a_job_whose_row_is_locked_is_not_taken_from_a_living_worker() {
+    let db = TestDb::new().await;
+    let pod = pod(&db, "a").await;
+    let job = db.job(&pod, "create").await;
+    claim(&db, &pod, "worker").await.unwrap();
+    silence_all(&db).await;
+    let mut tx = db.pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM pod_jobs FOR UPDATE").execute(&mut *tx).await.unwrap();
+    let renew = async || jobs::renew(&db.pool, "worker", std::slice::from_ref(&job)).await.unwrap().len();
+    assert_eq!(renew().await, 1);
+    tx.commit().await.unwrap();
+    assert_eq!(jobs::rescue(&db.pool, SILENCE, SILENCE).await.unwrap(), 0, "it was heard of beside its row");
+
+    db.execute("UPDATE pod_job_heartbeats SET heartbeat_at = now() - interval '16 seconds'").await;
+    assert_eq!(renew().await, 1);
+    assert_eq!(jobs::rescue(&db.pool, SILENCE, SILENCE).await.unwrap(), 0, "it was renewed");
+    silence_all(&db).await;
+    assert_eq!(jobs::rescue(&db.pool, SILENCE, SILENCE).await.unwrap(), 1);
+    assert_eq!(jobs::forget_old_heartbeats(&db.pool).await.unwrap(), 0);
+    db.execute("UPDATE pod_job_heartbeats SET heartbeat_at = now() - interval '2 hours'").await;
+    assert_eq!(jobs::forget_old_heartbeats(&db.pool).await.unwrap(), 1);
+}
+
 #[tokio::test]
 async fn a_job_that_is_handed_back_burns_no_attempt_and_keeps_its_place() {
     let db = TestDb::new().await;

@@ -103,11 +103,11 @@ async fn a_full_port_range_is_said() {
     let db = TestDb::new().await;
     let server = host.add_to(&db).await;
     db.execute(&format!(
-        "INSERT INTO pods (id, name, slug, server_id, proxy_port)
-         SELECT 'filler_' || port, 'filler', 'filler-' || port, '{server}', port
-         FROM generate_series(30000, 40000) AS port"
+        "INSERT INTO pods (id, name, slug, server_id)
+         SELECT 'filler_' || port, 'filler', 'filler-' || port, '{server}' FROM generate_series(30000, 40000) AS port"
     ))
     .await;
+    db.execute("UPDATE pods SET proxy_port = split_part(id, '_', 2)::int").await;
     let _worker = Worker::start(&db).await;
     let (pod, error) = refused(&db, "a", &json!({})).await;
     assert_says(&error, &["no port is free on server host", "30000 to 40000", "Destroy pods, or add a server"]);

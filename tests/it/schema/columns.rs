@@ -112,7 +112,7 @@ async fn columns_are_as_the_contract_says() {
         for (column, kind, says) in columns {
             let of = |what: &str| {
                 format!(
-                    "SELECT {what} FROM information_schema.columns WHERE table_schema = 'public'
+                    "SELECT {what} FROM information_schema.columns WHERE table_schema = 'pinacle'
                          AND table_name = '{table}' AND column_name = '{column}'"
                 )
             };

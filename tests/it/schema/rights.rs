@@ -1,50 +1,120 @@
-//! A web app that may do no more than the contract asks of it.
+//! A web app that may do no more than `pinacle-worker grant` gives it.
 
-use sqlx::{AssertSqlSafe, Executor};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use crate::support::TestDb;
+use crate::support::{TestDb, worker};
+
+/// A role of the whole server; it goes when this does.
+struct Role {
+    name: String,
+    db: TestDb,
+}
+
+impl Role {
+    /// That has its rights by the command.
+    async fn granted(db: TestDb) -> Self {
+        let name = format!("web_app_{}", uuid::Uuid::new_v4().simple());
+        db.execute(&format!("CREATE ROLE {name}")).await;
+        let granted = worker::cli(&db, &["grant", &name]);
+        assert!(granted.status.success(), "{}", String::from_utf8_lossy(&granted.stderr));
+        Self { name, db }
+    }
+
+    /// A connection that has this role's rights.
+    async fn connect(&self) -> PgConnection {
+        let mut connection = PgConnection::connect(&self.db.app_url()).await.unwrap();
+        connection.execute(AssertSqlSafe(format!("SET ROLE {}", self.name))).await.unwrap();
+        connection
+    }
+
+    async fn drop(self) {
+        self.db.execute(&format!("DROP OWNED BY {}", self.name)).await;
+        self.db.execute(&format!("DROP ROLE {}", self.name)).await;
+    }
+}
 
 #[tokio::test]
-async fn the_right_to_insert_is_enough_to_enqueue() {
-    let db = TestDb::new().await;
-    // Roles belong to the whole server; one that is never committed leaves nothing there.
-    let mut tx = db.pool.begin().await.unwrap();
-    let role = format!("web_app_{}", uuid::Uuid::new_v4().simple());
+async fn what_is_granted_is_enough_for_the_app() {
+    let role = Role::granted(TestDb::new().await).await;
+    let mut app = role.connect().await;
+    let server = role.db.local_server().await;
     for statement in [
-        format!("CREATE ROLE {role}"),
-        format!("GRANT SELECT, INSERT ON pods, pod_jobs TO {role}"),
-        format!("SET LOCAL ROLE {role}"),
+        format!(
+            "INSERT INTO pods (id, name, slug, config, server_id, owner_id)
+             VALUES ('pod_1', 'a', 'a', '{{}}', '{server}', 'me')"
+        ),
+        "INSERT INTO pods (name, slug) VALUES ('b', 'b')".to_owned(),
+        "UPDATE pods SET name = 'c', config = '{\"tier\": \"dev.small\"}' WHERE id = 'pod_1'".to_owned(),
+        "INSERT INTO pod_jobs (id, pod_id, kind, payload, priority, run_at, max_attempts, requested_by)
+         VALUES ('job_1', 'pod_1', 'create', '{}', 1, now(), 3, 'me')"
+            .to_owned(),
+        "INSERT INTO pod_jobs (pod_id, kind) VALUES ('pod_1', 'stop')".to_owned(),
+        "SELECT enqueue_pod_job('pod_1', 'start')".to_owned(),
+        "SELECT cancel_pod_job('job_1')".to_owned(),
+        "SELECT requeue_failed_pods()".to_owned(),
+        "INSERT INTO pod_jobs (pod_id, kind) VALUES ('pod_1', 'destroy')".to_owned(),
+        "INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('pod_1', 'env', 'A', 'b')".to_owned(),
+        "INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('pod_1', 'env', 'A', 'c')
+         ON CONFLICT (pod_id, kind, name) DO UPDATE SET value = 'c'"
+            .to_owned(),
+        "UPDATE pod_secrets SET value = 'd' WHERE pod_id = 'pod_1' AND name = 'A'".to_owned(),
+        "DELETE FROM pod_secrets WHERE pod_id = 'pod_1'".to_owned(),
+        "SELECT * FROM servers, pods, pod_jobs, pod_job_steps, pod_logs".to_owned(),
     ] {
-        tx.execute(AssertSqlSafe(statement)).await.unwrap();
+        app.execute(AssertSqlSafe(statement.clone())).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
+    let cancelled = "SELECT count(*) FROM pod_jobs WHERE status = 'cancelled'";
+    assert_eq!(role.db.text(cancelled).await, "3", "the destroy goes first, though the app itself may not update");
+    let error = app.execute("SELECT requeue_pod('pod_1')").await.unwrap_err().to_string();
+    assert!(error.contains("only a failed pod can be requeued"), "{error}");
+    app.close().await.unwrap();
+    role.drop().await;
+}
 
-    tx.execute("INSERT INTO pods (id, name, slug) VALUES ('pod_1', 'a', 'a')").await.unwrap();
-    let create: String =
-        sqlx::query_scalar("INSERT INTO pod_jobs (pod_id, kind) VALUES ('pod_1', 'create') RETURNING id")
-            .fetch_one(&mut *tx)
-            .await
-            .unwrap();
-    let stop: String = sqlx::query_scalar("SELECT enqueue_pod_job('pod_1', 'stop')").fetch_one(&mut *tx).await.unwrap();
-    tx.execute("INSERT INTO pod_jobs (pod_id, kind) VALUES ('pod_1', 'destroy')").await.unwrap();
-
-    let cancelled: Vec<String> =
-        sqlx::query_scalar("SELECT id FROM pod_jobs WHERE status = 'cancelled' ORDER BY position")
-            .fetch_all(&mut *tx)
-            .await
-            .unwrap();
-    assert_eq!(cancelled, [create, stop], "the destroy goes first, though the app itself may not update");
-    tx.execute("SAVEPOINT rights").await.unwrap();
-    for forbidden in [
+#[tokio::test]
+async fn what_is_not_granted_is_denied() {
+    let role = Role::granted(TestDb::new().await).await;
+    let mut app = role.connect().await;
+    let pod = role.db.pod("a", &json!({})).await;
+    role.db
+        .execute(&format!("INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('{pod}', 'env', 'A', 'b')"))
+        .await;
+    for statement in [
         "UPDATE pod_jobs SET priority = 1",
+        "UPDATE pods SET lease = 9",
         "DELETE FROM pods",
-        "SELECT * FROM apalis.jobs",
+        "DELETE FROM pod_jobs",
+        "INSERT INTO servers (name, ssh_host, cpu_cores, memory_mb, disk_gb) VALUES ('a', 'h', 1, 1, 1)",
+        "INSERT INTO pods (name, slug, status) VALUES ('a', 'b', 'running')",
+        "INSERT INTO pod_jobs (pod_id, kind, status) VALUES ('x', 'create', 'running')",
+        "INSERT INTO pod_logs (pod_id, command) VALUES ('x', 'y')",
+        "SELECT value FROM pod_secrets",
         "SELECT * FROM pod_secrets",
+        "SELECT * FROM apalis.jobs",
+        "SELECT nextval('pod_jobs_position')",
+        "SELECT wake_pod(repeat('x', 3000000), 'create', 1, now())",
+        "SELECT claim_pod_job('x', 'x', true, 'x', interval '1 hour', 1, 1, 1)",
+        "SELECT preempt_for_destroy('x')",
+        "SELECT lock_slots('servers')",
+        "SELECT grant_rights('public')",
+        "CREATE TABLE pinacle.mine ()",
     ] {
-        let error = tx.execute(forbidden).await.expect_err(forbidden).to_string();
-        assert!(error.contains("permission denied"), "{forbidden}: {error}");
-        tx.execute("ROLLBACK TO rights").await.unwrap();
+        let error = app.execute(statement).await.expect_err(statement).to_string();
+        assert!(error.contains("permission denied"), "{statement}: {error}");
     }
-    tx.execute("RESET ROLE").await.unwrap();
-    let doorbells: i64 = sqlx::query_scalar("SELECT count(*) FROM apalis.jobs").fetch_one(&mut *tx).await.unwrap();
-    assert!(doorbells >= 3, "{doorbells}");
+    app.close().await.unwrap();
+    role.drop().await;
+}
+
+/// Whoever comes later, and whatever is added later.
+#[tokio::test]
+async fn no_function_of_ours_is_everybodys() {
+    let db = TestDb::new().await;
+    let everybodys = "SELECT count(*) FROM pg_proc f, aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) a
+        WHERE f.pronamespace IN ('pinacle'::regnamespace, 'apalis'::regnamespace) AND a.grantee = 0";
+    assert_eq!(db.text(everybodys).await, "0");
+    let output = worker::cli(&db, &["grant", "nobody at all"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("nobody at all") && error.contains("CREATE ROLE"), "{error}");
 }

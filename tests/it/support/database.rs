@@ -48,6 +48,11 @@ fn url_of(database: &str) -> String {
     if query.is_empty() { format!("{server}/{database}") } else { format!("{server}/{database}?{query}") }
 }
 
+fn app_url(url: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}options=-c%20search_path%3Dpinacle,public")
+}
+
 async fn create_database(name: &str, template: Option<&str>) {
     let template = template.map(|template| format!(" TEMPLATE {template}")).unwrap_or_default();
     sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}{template}")))
@@ -86,12 +91,13 @@ async fn make_template(name: &str) {
     run(format!("ALTER DATABASE {unfinished} RENAME TO {name}")).await;
 }
 
-/// Changes with the migrations: ours, and those of the crates in Cargo.lock. It is of those that this program has in it,
+/// Changes with the migrations and functions: ours, and those of the crates in Cargo.lock. It is of those that this program has in it,
 /// for the files may be newer by the time it runs.
 fn schema_hash() -> u64 {
     static OURS: Migrator = sqlx::migrate!();
     let mut hasher = DefaultHasher::new();
     OURS.iter().for_each(|migration| migration.checksum.hash(&mut hasher));
+    store::functions_hash().hash(&mut hasher);
     include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).hash(&mut hasher);
     hasher.finish()
 }
@@ -126,12 +132,24 @@ impl TestDb {
     }
 
     fn at(url: String, name: Option<String>) -> Self {
-        let options = PgConnectOptions::from_str(&url).unwrap();
+        let options = PgConnectOptions::from_str(&app_url(&url)).unwrap();
         Self { pool: PgPoolOptions::new().max_connections(5).connect_lazy_with(options), name, url }
     }
 
+    /// For a worker, which names the schema itself.
     pub fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// For the web app, which has chosen to find our tables by its search path.
+    pub fn app_url(&self) -> String {
+        app_url(&self.url)
+    }
+
+    /// Runs statements past all triggers: what they leave is what no worker and no app would.
+    pub async fn forge(&self, statements: &str) {
+        let forged = format!("BEGIN; SET LOCAL session_replication_role = replica; {statements}; COMMIT");
+        sqlx::raw_sql(AssertSqlSafe(forged)).execute(&self.pool).await.unwrap();
     }
 
     /// Runs a statement.

@@ -1,0 +1,28 @@
+-- What the web app's role may do, and no more; what it could do here before is taken from it first. It names the secrets
+-- that it changes, and can't read their values.
+CREATE OR REPLACE FUNCTION pinacle.grant_rights(app_role text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    statement text;
+BEGIN
+    FOREACH statement IN ARRAY ARRAY[
+        'REVOKE ALL ON ALL TABLES IN SCHEMA pinacle FROM %I',
+        'REVOKE ALL ON ALL SEQUENCES IN SCHEMA pinacle FROM %I',
+        'REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pinacle FROM %I',
+        'REVOKE ALL ON SCHEMA pinacle FROM %I',
+        'GRANT USAGE ON SCHEMA pinacle TO %I',
+        'GRANT SELECT ON ALL TABLES IN SCHEMA pinacle TO %I',
+        'GRANT INSERT (id, name, slug, config, server_id, owner_id), UPDATE (name, config) ON pinacle.pods TO %I',
+        'GRANT INSERT (id, pod_id, kind, payload, priority, run_at, max_attempts, requested_by) ON pinacle.pod_jobs TO %I',
+        'REVOKE SELECT ON pinacle.pod_secrets FROM %I',
+        'GRANT INSERT, UPDATE, DELETE, SELECT (pod_id, kind, name, created_at) ON pinacle.pod_secrets TO %I',
+        'GRANT EXECUTE ON FUNCTION pinacle.pinacle_id, pinacle.enqueue_pod_job, pinacle.cancel_pod_job, pinacle.requeue_pod,'
+            ' pinacle.requeue_failed_pods TO %I'
+    ] LOOP
+        EXECUTE format(statement, app_role);
+    END LOOP;
+END $$;
+
+-- Nobody but its owner may call what the worker calls.
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pinacle FROM PUBLIC;
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA apalis FROM PUBLIC;

@@ -1,0 +1,11 @@
+//! What the web app's role may do with the schema.
+
+use sqlx::PgPool;
+
+/// Gives the role what the contract says, and takes from it what it could do here beside that.
+///
+/// # Errors
+/// There is no such role, or the schema is somebody else's.
+pub async fn grant(db: &PgPool, role: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT pinacle.grant_rights($1)", role).execute(db).await.map(drop)
+}

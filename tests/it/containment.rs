@@ -1,0 +1,8 @@
+//! What comes from outside hurts itself alone: each test does what an attacker would, and a bystander's job runs as if
+//! nothing were.
+
+mod bombs;
+mod images;
+mod locks;
+mod logs;
+mod stop;

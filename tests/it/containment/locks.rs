@@ -1,0 +1,101 @@
+//! Transactions that stay open: what one of them holds of a pod keeps that pod waiting, and no other.
+
+use std::net::TcpListener;
+
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::support::{PodHost, TestDb, Worker, host::sh};
+
+/// A transaction that holds what these statements took, until it is dropped.
+async fn held(db: &TestDb, statements: &str) -> PgConnection {
+    let mut open = PgConnection::connect(&db.app_url()).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {statements}"))).execute(&mut open).await.unwrap();
+    open
+}
+
+/// The rest of a create, once its install command runs.
+async fn installing(db: &TestDb, slug: &str) -> (String, String) {
+    let config = json!({ "install": ["echo begun >> /workspace/runs", "sleep 25; echo ended >> /workspace/runs"] });
+    let pod = db.pod(slug, &config).await;
+    let job = db.job(&pod, "create").await;
+    db.until(&format!("SELECT count(*) = 1 FROM pod_logs WHERE pod_id = '{pod}' AND container_command LIKE 'sleep%'"))
+        .await;
+    (pod, job)
+}
+
+/// For longer than it takes until a silent worker's jobs are taken over. What the app does here is what the contract tells
+/// it to do; and somebody holds the rows themselves.
+#[tokio::test]
+async fn an_open_transaction_keeps_its_own_pod_waiting_and_no_other() {
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
+    host.add_to(&db).await;
+    let _worker = Worker::start(&db).await;
+    let (cancelled, destroyed, locked, bystander) = tokio::join!(
+        installing(&db, "cancelled"),
+        installing(&db, "destroyed"),
+        installing(&db, "locked"),
+        installing(&db, "bystander")
+    );
+    let waiting = db.pod("waiting", &json!({})).await;
+    let open = [
+        held(&db, &format!("SELECT cancel_pod_job('{}')", cancelled.1)).await,
+        held(&db, &format!("INSERT INTO pod_jobs (pod_id, kind) VALUES ('{}', 'destroy')", destroyed.0)).await,
+        held(&db, &format!("SELECT FROM pod_jobs WHERE id = '{}' FOR UPDATE", locked.1)).await,
+        held(&db, &format!("INSERT INTO pod_jobs (pod_id, kind) VALUES ('{waiting}', 'create')")).await,
+    ];
+    let since = db.text("SELECT now()").await;
+
+    // Others are claimed, run and end meanwhile, and what ran before goes on.
+    let other = db.pod("other", &json!({})).await;
+    db.done(&other, "create").await;
+    db.done(&other, "destroy").await;
+    let end = db.end_of(&bystander.1).await;
+    assert_eq!((end.status.as_str(), end.attempt), ("succeeded", 1), "{}", end.last_error);
+    db.until(&format!(
+        "SELECT bool_and(heartbeat_at > '{since}'::timestamptz + interval '17 seconds') AND count(*) = 3
+         FROM pod_job_heartbeats WHERE job_id IN ('{}', '{}', '{}')",
+        cancelled.1, destroyed.1, locked.1
+    ))
+    .await;
+
+    for transaction in open {
+        transaction.close().await.unwrap();
+    }
+    for (pod, job) in [&cancelled, &destroyed, &locked, &bystander] {
+        let end = db.end_of(job).await;
+        assert_eq!((end.status.as_str(), end.attempt), ("succeeded", 1), "{pod}: {}", end.last_error);
+        let runs = sh(&format!("docker exec pinacle-pod-{pod} cat /workspace/runs"));
+        assert_eq!(runs, "begun\nended", "{pod}");
+        db.done(pod, "destroy").await;
+    }
+    host.assert_as_before();
+}
+
+/// More jobs than the worker has connections for are to be written while their pods' rows are locked.
+#[tokio::test]
+async fn locked_pods_keep_no_connection_from_others() {
+    const PODS: usize = 30;
+    // The host takes the connection and then hangs up, so that each create is to be tried again.
+    let host = TcpListener::bind("127.0.0.1:0").unwrap();
+    let db = TestDb::new().await;
+    db.ssh_server("broken", host.local_addr().unwrap().port()).await;
+    let settings = [("MAX_JOBS_PER_SERVER", "100")];
+    let _worker = Worker::start_with(&db, &settings).await;
+    for number in 0..PODS {
+        let pod = db.pod(&format!("locked-{number}"), &json!({})).await;
+        db.job(&pod, "create").await;
+    }
+    db.until(&format!("SELECT count(*) = {PODS} FROM pods WHERE server_id IS NOT NULL")).await;
+    let open = held(&db, "SELECT FROM pods FOR UPDATE; SELECT FROM pod_jobs FOR UPDATE").await;
+    drop(host);
+
+    for number in 0..5 {
+        let pod = db.pod(&format!("bystander-{number}"), &json!({})).await;
+        db.done(&pod, "destroy").await;
+    }
+    let waits = "SELECT count(*) = 0 FROM pod_jobs WHERE kind = 'create' AND status <> 'running'";
+    assert_eq!(db.text(waits).await, "true", "what is locked waits");
+    open.close().await.unwrap();
+    db.until("SELECT count(*) = 0 FROM pod_jobs WHERE kind = 'create' AND status = 'running' AND attempt = 1").await;
+}

@@ -8,7 +8,11 @@ use std::{
 use super::inventory::{Container, FenceFile, Inventory, Labelled};
 use crate::{
     runtime::names::{is_foreign, is_pod_id, object_name},
-    store::{jobs::JobKind, pods::PodStatus, reconcile::Believed},
+    store::{
+        jobs::JobKind,
+        pods::PodStatus,
+        reconcile::{Believed, MAX_LEAD},
+    },
 };
 
 /// A thing on the host, by what removes it.
@@ -95,11 +99,12 @@ pub fn compare(sides: &Sides<'_>) -> Differences {
     // A lease only grows, so one that is behind the host's was put back, whatever else goes on.
     for fence in &sides.inventory.fences {
         if let Some(pod) = known.get(fence.key.as_str()).filter(|pod| here(pod) && pod.lease < fence.lease) {
-            differences.deviations.push(Deviation {
-                pod: (*pod).clone(),
-                what: format!("the host has seen lease {}, and the database is at {}", fence.lease, pod.lease),
-                remedy: Remedy::RaiseLease(fence.lease),
-            });
+            let what = format!("the host has seen lease {}, and the database is at {}", fence.lease, pod.lease);
+            let is_believed = fence.lease.saturating_sub(pod.lease) <= MAX_LEAD;
+            let remedy = if is_believed { Remedy::RaiseLease(fence.lease) } else { Remedy::Nothing };
+            let advice = "; no worker gave that: see who wrote the pod's fence file there, and remove it";
+            let what = if is_believed { what } else { what + advice };
+            differences.deviations.push(Deviation { pod: (*pod).clone(), what, remedy });
         }
     }
 
@@ -331,5 +336,16 @@ mod tests {
         let found = differences(&pods, &[fence], &pods);
         assert_eq!(found.deviations.len(), 1);
         assert_eq!(found.deviations[0].remedy, Remedy::RaiseLease(9));
+    }
+
+    #[test]
+    fn a_lease_that_no_worker_gave_is_left_to_a_person() {
+        for lease in [i64::MAX, i64::MAX - 1, MAX_LEAD + 4] {
+            let fence = format!(r#"{{"fence":{{"key":"pod_a","lease":{lease},"idle_seconds":1}}}}"#);
+            let pods = [Believed { busy: true, ..pod(PodStatus::Running) }];
+            let found = differences(&pods, &[fence], &pods);
+            assert_eq!(found.deviations[0].remedy, Remedy::Nothing);
+            assert!(found.deviations[0].what.contains("no worker gave that"), "{}", found.deviations[0].what);
+        }
     }
 }

@@ -110,8 +110,9 @@ impl Inventory {
     fn parse(lines: &str) -> Result<Self, InventoryError> {
         let (mut inventory, mut docker, mut ended) = (Self::default(), false, false);
         for line in lines.lines() {
-            let line = serde_json::from_str(line)
-                .map_err(|error| InventoryError::NotWhole(format!("{line:?} is no part of a listing: {error}")))?;
+            let line = serde_json::from_str(line).map_err(|error| {
+                InventoryError::NotWhole(format!("{:?} is no part of a listing: {error}", quoted(line)))
+            })?;
             match line {
                 Line::Network(network) => inventory.networks.push(network),
                 Line::Volume(volume) => inventory.volumes.push(volume),
@@ -131,6 +132,12 @@ impl Inventory {
         let labelled = containers.chain(&self.networks).chain(&self.volumes).map(|thing| thing.pod_id.clone());
         labelled.chain(self.fences.iter().map(|fence| fence.key.clone())).collect()
     }
+}
+
+/// The beginning of a line, for a sentence.
+fn quoted(line: &str) -> &str {
+    const QUOTED: usize = 300;
+    &line[..line.floor_char_boundary(QUOTED)]
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ impl Reconciler {
             Remedy::Nothing => Ok("left to a person".to_owned()),
             Remedy::RaiseLease(lease) => {
                 if !self.dry_run {
-                    raise_lease(db, &pod.id, *lease).await?;
+                    let server_id = pod.server_id.as_deref().unwrap_or_default();
+                    raise_lease(db, server_id, &pod.id, *lease).await?;
                 }
                 Ok(self.did("raised the lease in the database", "the lease in the database would be raised"))
             }

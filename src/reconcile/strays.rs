@@ -42,8 +42,9 @@ impl<'a> Leases<'a> {
         Self(newest)
     }
 
-    fn next(&self, pod_id: &str) -> i64 {
-        self.0.get(pod_id).copied().unwrap_or_default() + 1
+    /// `None` where there is none that is newer.
+    fn next(&self, pod_id: &str) -> Option<i64> {
+        self.0.get(pod_id).copied().unwrap_or_default().checked_add(1)
     }
 }
 
@@ -135,11 +136,15 @@ impl Reconciler {
         let sudo = host.docker_needs_sudo().await?;
         for (pod_id, mut things) in by_pod {
             things.sort_by_key(|(stray, _)| stray.kind);
-            let clock = LeaseClock::new(Instant::now());
-            let fence = FencedBy { pod_id: pod_id.to_owned(), lease: leases.next(pod_id), clock };
+            let Some(lease) = leases.next(pod_id) else {
+                let what = "its fence file says a lease that no worker gave";
+                report.add(format!("pod {pod_id}"), what, "left to a person".to_owned());
+                continue;
+            };
+            let fence = FencedBy { pod_id: pod_id.to_owned(), lease, clock: LeaseClock::new(Instant::now()) };
             let claim = Claim { host, sudo, fence, cancel };
             if !self.dry_run && !stop && things.iter().any(|(_, sighting)| *sighting != Sighting::Again) {
-                raise_lease(&self.db, pod_id, claim.fence.lease).await?;
+                raise_lease(&self.db, &server.id, pod_id, claim.fence.lease).await?;
             }
             for (stray, sighting) in &things {
                 let done =

@@ -59,9 +59,9 @@ async fn a_pod_that_dies_again_and_again_is_given_up() {
     let _worker = Worker::start(&db).await;
     let pod = db.pod("relapses", &json!({})).await;
     db.done(&pod, "create").await;
-    db.execute(&format!(
-        "INSERT INTO pod_jobs (pod_id, kind, status, requested_by)
-         SELECT '{pod}', 'start', 'succeeded', 'reconcile' FROM generate_series(1, 5)"
+    db.forge(&format!(
+        "INSERT INTO pod_jobs (pod_id, kind, status, requested_by, position)
+         SELECT '{pod}', 'start', 'succeeded', 'reconcile', nextval('pod_jobs_position') FROM generate_series(1, 5)"
     ))
     .await;
     sh(&format!("docker kill pinacle-pod-{pod}"));

@@ -68,10 +68,9 @@ async fn a_stray_that_a_pod_accounts_for_by_now_begins_anew() {
     sh("docker volume create --label pinacle.pod=pod_back pinacle-pod-pod_back");
     findings(&db, &[]);
     age(&db).await;
-    db.execute(&format!(
-        "INSERT INTO pods (id, name, slug, status, server_id) VALUES ('pod_back', 'a', 'a', 'failed', '{server}')"
-    ))
-    .await;
+    db.execute(&format!("INSERT INTO pods (id, name, slug, server_id) VALUES ('pod_back', 'a', 'a', '{server}')"))
+        .await;
+    db.execute("UPDATE pods SET status = 'failed'").await;
     assert_eq!(findings(&db, &[]), [""; 0]);
     db.execute("DELETE FROM pods").await;
     let looked = findings(&db, &[]);
@@ -131,5 +130,42 @@ async fn a_listing_that_is_not_whole_changes_nothing() {
     assert!(!done && reports[0]["stopped"].as_str().unwrap().contains("no host key is pinned"), "{reports:#?}");
     assert_eq!(db.pod_status(&pod).await, "running");
     assert_eq!(db.text("SELECT count(*) FROM pod_jobs").await, "0");
+    host.assert_as_before();
+}
+
+/// What a host says of a pod that lives elsewhere moves nothing there; nor does a lease that no worker can have given.
+#[tokio::test]
+async fn a_host_is_believed_for_its_own_pods_and_within_a_bound() {
+    const NEWEST: &str = "9223372036854775806";
+    let (host, db) = (PodHost::turn().await, TestDb::new().await);
+    let server = host.add_to(&db).await;
+    db.execute(
+        "INSERT INTO servers (id, name, connection, cpu_cores, memory_mb, disk_gb, status)
+         VALUES ('elsewhere', 'elsewhere', 'local', 1, 1, 1, 'offline')",
+    )
+    .await;
+    for (pod, server) in [("pod_elsewhere", "elsewhere"), ("pod_here", &*server)] {
+        db.execute(&format!(
+            "INSERT INTO pods (id, name, slug, server_id) VALUES ('{pod}', 'a', '{}', '{server}')",
+            &pod[4..]
+        ))
+        .await;
+        sh(&old_fence(pod));
+        sh(&format!("printf '%-40s\\n' '{NEWEST} 1' >/var/lib/pinacle-worker/fences/{pod}"));
+        sh(&format!("touch -d '1 hour ago' /var/lib/pinacle-worker/fences/{pod}"));
+    }
+    db.execute("UPDATE pods SET status = 'failed', lease = 5").await;
+    sh("docker volume create --label pinacle.pod=pod_elsewhere pinacle-pod-pod_elsewhere");
+
+    let looked = findings(&db, &[]);
+    let of_here = looked.iter().find(|finding| finding.contains(NEWEST)).unwrap();
+    assert!(of_here.contains("no worker gave that") && of_here.ends_with("left to a person"), "{looked:?}");
+    assert_eq!(looked.iter().filter(|finding| finding.contains("pod_elsewhere is not on this server")).count(), 2);
+    age(&db).await;
+    let removed = findings(&db, &[]);
+    let removed: Vec<_> = removed.iter().filter(|finding| finding.contains("pod_elsewhere")).collect();
+    assert!(removed.len() == 2 && removed.iter().all(|finding| finding.ends_with("removed it")), "{removed:?}");
+    assert_eq!(db.texts("SELECT DISTINCT lease FROM pods").await, ["5"]);
+    sh("rm /var/lib/pinacle-worker/fences/pod_here");
     host.assert_as_before();
 }

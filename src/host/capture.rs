@@ -17,12 +17,8 @@ use crate::store::logs::Update;
 /// The most text that is kept of one stream, in bytes; the line that tells of a cut comes on top.
 pub const LIMIT: usize = 1024 * 1024;
 
-/// How much of the beginning is kept, in bytes; what it leaves of [`LIMIT`] is for the end.
-const HEAD: usize = LIMIT / 2;
-
-/// How much of the end a [`Update::Replace`] holds while the command still runs, in bytes. The
-/// rest, up to [`LIMIT`], is room for appends, so that not every update has to replace it all.
-const RUNNING_TAIL: usize = HEAD / 2;
+/// The same for a command whose job has printed all that it may.
+pub const SPARE_LIMIT: usize = 8 * 1024;
 
 /// How many bytes are decoded at a time, so that one huge push needs no huge buffer.
 const PIECE: usize = 64 * 1024;
@@ -31,18 +27,16 @@ const PIECE: usize = 64 * 1024;
 /// moving of bytes is paid for by the coming of new ones.
 const SLACK: usize = 128 * 1024;
 
-/// What the buffer of the tail is allocated with, in bytes: the tail, up to three bytes that did
-/// not fit into the head, the slack, and one piece of which every byte became a sign of three.
-const TAIL_ROOM: usize = HEAD + 3 + SLACK + 3 * PIECE;
-
 /// What stands for a NUL: U+2400, SYMBOL FOR NULL.
 const NUL_SIGN: &str = "\u{2400}";
 
-/// The text of one stream, of which at most [`LIMIT`] bytes and the line about the cut are kept.
+/// The text of one stream, of which no more than a limit and the line about the cut are kept.
 ///
-/// It holds less than twice [`LIMIT`] of memory, whatever comes; an update is a copy on top.
-#[derive(Debug, Default)]
+/// It holds less than twice the limit of memory beside some 320 KiB, whatever comes; an update is a copy on top.
+#[derive(Debug)]
 pub struct Capture {
+    /// The most text that is kept, in bytes: one half of it is for the beginning, the other for the end.
+    limit: usize,
     /// The beginning of a character whose other bytes have not come yet; three bytes at most.
     partial: Vec<u8>,
     head: String,
@@ -60,10 +54,36 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// An empty stream.
+    /// An empty stream, of which at most `limit` bytes will be kept.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            partial: Vec::new(),
+            head: String::new(),
+            head_full: false,
+            tail: String::new(),
+            total: 0,
+            finished: false,
+            sent: 0,
+            sent_from: None,
+        }
+    }
+
+    fn head_limit(&self) -> usize {
+        self.limit / 2
+    }
+
+    /// How much of the end an [`Update::Replace`] holds while the command still runs, in bytes. The rest, up to the limit,
+    /// is room for appends, so that not every update has to replace it all.
+    fn running_tail(&self) -> usize {
+        self.limit / 4
+    }
+
+    /// What the buffer of the tail is allocated with, in bytes: the tail, up to three bytes that did not fit into the head,
+    /// the slack, and one piece of which every byte became a sign of three.
+    fn tail_room(&self) -> usize {
+        self.head_limit() + 3 + SLACK + 3 * PIECE
     }
 
     /// Takes the next bytes of the stream, cut anywhere.
@@ -105,7 +125,7 @@ impl Capture {
             self.sent = self.total;
             return new;
         }
-        let from = if self.finished { kept_from } else { self.boundary_at_or_after(self.total - RUNNING_TAIL) };
+        let from = if self.finished { kept_from } else { self.boundary_at_or_after(self.total - self.running_tail()) };
         self.sent = self.total;
         self.sent_from = Some(from);
         Some(Update::Replace(self.render(from)))
@@ -153,25 +173,33 @@ impl Capture {
     fn add(&mut self, mut text: &str) {
         self.total += text.len();
         if !self.head_full {
-            let fits = text.floor_char_boundary(HEAD - self.head.len());
+            let fits = text.floor_char_boundary(self.head_limit() - self.head.len());
             self.head.push_str(&text[..fits]);
             text = &text[fits..];
             if !text.is_empty() {
                 self.head_full = true;
                 self.head.shrink_to_fit();
-                self.tail.reserve_exact(TAIL_ROOM);
+                self.tail.reserve_exact(self.tail_room());
             }
         }
         self.tail.push_str(text);
-        let most = LIMIT - self.head.len();
+        let most = self.limit - self.head.len();
         if self.tail.len() > most + SLACK {
             let cut = self.tail.ceil_char_boundary(self.tail.len() - most);
             self.tail.drain(..cut);
         }
     }
 
-    fn is_cut(&self) -> bool {
-        self.total > LIMIT
+    /// Whether something of the text is left out.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.total > self.limit
+    }
+
+    /// How much of the text is kept, in bytes.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.total.min(self.limit)
     }
 
     /// Where in the whole text the buffer of the tail begins.
@@ -182,7 +210,11 @@ impl Capture {
     /// Where in the whole text the tail that is to be kept begins: the end of the head, unless
     /// the text is too long.
     fn kept_from(&self) -> usize {
-        if self.is_cut() { self.boundary_at_or_after(self.total - (LIMIT - self.head.len())) } else { self.head.len() }
+        if self.is_cut() {
+            self.boundary_at_or_after(self.total - (self.limit - self.head.len()))
+        } else {
+            self.head.len()
+        }
     }
 
     /// The first character boundary at or after a place in the whole text that is still known.
@@ -219,11 +251,14 @@ mod tests {
 
     use super::*;
 
+    const HEAD: usize = LIMIT / 2;
+    const RUNNING_TAIL: usize = LIMIT / 4;
+
     /// The longest line that tells of a cut: twenty digits and the words around them.
     const CUT_LINE: usize = 48;
 
     fn capture(chunks: &[&[u8]]) -> Capture {
-        let mut capture = Capture::new();
+        let mut capture = Capture::new(LIMIT);
         for chunk in chunks {
             capture.push(chunk);
         }
@@ -242,7 +277,7 @@ mod tests {
 
     /// The stream in pieces of these sizes, and the text as it is stored by an update after each.
     fn in_pieces(bytes: &[u8], sizes: &[usize]) -> (Capture, String) {
-        let (mut capture, mut stored, mut rest) = (Capture::new(), String::new(), bytes);
+        let (mut capture, mut stored, mut rest) = (Capture::new(LIMIT), String::new(), bytes);
         for size in sizes.iter().cycle() {
             let (chunk, after) = rest.split_at(rest.len().min(*size));
             capture.push(chunk);
@@ -260,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_character_cut_in_two_stays_whole() {
-        let mut capture = Capture::new();
+        let mut capture = Capture::new(LIMIT);
         capture.push(b"pri\xc3");
         assert_eq!(capture.unsent(), Some(Update::Append("pri".into())));
         assert_eq!(capture.unsent(), None);
@@ -315,7 +350,7 @@ mod tests {
     #[test]
     fn memory_and_the_cost_of_updates_are_bounded_by_the_output() {
         const LINES: usize = 300_000;
-        let (mut capture, mut stored, mut written) = (Capture::new(), String::new(), 0);
+        let (mut capture, mut stored, mut written) = (Capture::new(LIMIT), String::new(), 0);
         for n in 0..LINES {
             capture.push(format!("line {n}\n").as_bytes());
             assert!(capture.head.capacity() + capture.tail.capacity() < 2 * LIMIT);
@@ -349,7 +384,7 @@ mod tests {
 
     #[test]
     fn the_final_form_comes_even_when_nothing_is_new() {
-        let mut capture = Capture::new();
+        let mut capture = Capture::new(LIMIT);
         capture.push(&vec![b'x'; 3 * LIMIT]);
         let mut stored = String::new();
         apply(&mut stored, capture.unsent());
@@ -378,7 +413,7 @@ mod tests {
             bytes in bytes(),
             sizes in prop::collection::vec(1..9_usize, 1..9),
         ) {
-            let mut whole = Capture::new();
+            let mut whole = Capture::new(LIMIT);
             whole.push(&bytes);
             whole.finish();
             let (cut, stored) = in_pieces(&bytes, &sizes);

@@ -129,7 +129,11 @@ pub trait Output: Send {
     async fn stderr(&mut self, bytes: &[u8]);
 }
 
-/// For short answers: keeps everything.
+/// The most that is collected of each stream of a command, in bytes: a listing of some ten thousand pods. A host that
+/// prints more is not listened to.
+const MAX_COLLECTED: usize = 16 * 1024 * 1024;
+
+/// For short answers: keeps everything, up to a bound.
 #[derive(Debug, Default)]
 pub struct Collected {
     pub stdout: Vec<u8>,
@@ -146,12 +150,16 @@ impl Collected {
 #[async_trait]
 impl Output for Collected {
     async fn stdout(&mut self, bytes: &[u8]) {
-        self.stdout.extend_from_slice(bytes);
+        collect(&mut self.stdout, bytes);
     }
 
     async fn stderr(&mut self, bytes: &[u8]) {
-        self.stderr.extend_from_slice(bytes);
+        collect(&mut self.stderr, bytes);
     }
+}
+
+fn collect(collected: &mut Vec<u8>, bytes: &[u8]) {
+    collected.extend_from_slice(&bytes[..bytes.len().min(MAX_COLLECTED - collected.len())]);
 }
 
 /// A pod host, as the worker reaches it.

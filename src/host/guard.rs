@@ -102,6 +102,13 @@ pub enum Verdict {
     CutOff,
 }
 
+impl Verdict {
+    /// Whether it tells how a command ended.
+    fn is_of_a_command(self) -> bool {
+        matches!(self, Self::Exited(_) | Self::TimedOut(_) | Self::Ended(_))
+    }
+}
+
 impl Guard {
     /// Waits for the guard's greeting on both streams; what a login shell printed before it is dropped.
     pub async fn greet(mut pipe: Pipe, broken: CancellationToken) -> Result<Self, ConnectionError> {
@@ -333,7 +340,9 @@ impl StreamReader {
             self.outer = verdict(outcome, code);
             self.outer.is_some()
         } else if self.inner_nonce.as_deref() == Some(nonce) {
-            self.inner = verdict(outcome, code);
+            // Whoever is root in the container may speak for this guard. It tells how its command ended, and no more: of the
+            // fence only the host's tells.
+            self.inner = verdict(outcome, code).filter(|verdict| verdict.is_of_a_command());
             self.inner.is_some()
         } else {
             // The guard inside the container greets, too, before the command's output; what comes later is output.
@@ -348,6 +357,8 @@ impl StreamReader {
     /// or the container's, not the command's.
     pub(super) fn verdict(&self) -> Option<Verdict> {
         match (self.outer?, self.inner) {
+            // Nobody that may has asked for this end.
+            (Verdict::Exited(_), Some(Verdict::Ended(_))) => Some(Verdict::CutOff),
             (Verdict::Exited(_) | Verdict::Ended(_), Some(inner)) => Some(inner),
             (Verdict::Exited(code), None) if self.inner_nonce.is_some() && !CONTAINER_EXIT_CODES.contains(&code) => {
                 Some(Verdict::CutOff)

@@ -17,4 +17,4 @@ pub use command::{Command, InnerGuard};
 pub use connection::{ConnectionError, Outcome, ServerConnection};
 pub use directory::{Host, HostDirectory};
 pub use lease::LeaseClock;
-pub use recorder::{Finished, HostError, Recorder};
+pub use recorder::{Finished, HostError, LogBudget, Recorder};

@@ -2,7 +2,10 @@
 //! and the duration after, all within the fence and with no secret in it.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Command, ConnectionError, Host, LeaseClock, Outcome,
-    capture::{Capture, LIMIT},
+    capture::{Capture, LIMIT, SPARE_LIMIT},
     command::NulByte,
     connection::Output,
     guard::FencedBy,
@@ -73,6 +76,41 @@ fn quoted(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(": {said}") }
 }
 
+/// How much of what the commands of a job print is stored.
+#[derive(Debug)]
+pub struct LogBudget {
+    megabytes: u32,
+    /// Bytes that are left of it.
+    left: AtomicUsize,
+}
+
+impl LogBudget {
+    /// Of `megabytes` MiB.
+    pub fn new(megabytes: u32) -> Self {
+        let bytes = usize::try_from(megabytes).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
+        Self { megabytes, left: AtomicUsize::new(bytes) }
+    }
+
+    /// Takes away what was stored, in bytes.
+    pub fn spend(&self, bytes: usize) {
+        let spent = self.left.load(Ordering::SeqCst).saturating_sub(bytes);
+        self.left.store(spent, Ordering::SeqCst);
+    }
+
+    /// What may be stored of each stream of the next command, in bytes.
+    fn of_a_stream(&self) -> usize {
+        (self.left.load(Ordering::SeqCst) / 2).clamp(SPARE_LIMIT, LIMIT)
+    }
+
+    fn note(&self) -> String {
+        format!(
+            "this job has printed more than is kept (LOG_BUDGET_MB = {}): of each further command the beginning and the \
+             end are",
+            self.megabytes
+        )
+    }
+}
+
 /// The commands of one execution, on one host.
 #[derive(Clone)]
 pub struct Recorder {
@@ -83,6 +121,7 @@ pub struct Recorder {
     pub redactor: Redactor,
     /// What of the steps is to be on record before a command has an effect.
     pub progress: Arc<Progress>,
+    pub budget: Arc<LogBudget>,
     /// Ends the command that runs and starts no other.
     pub cancel: CancellationToken,
 }
@@ -124,7 +163,8 @@ impl Recorder {
         let log = logs::NewLog { command: &shown, container_command: shown_inside.as_deref(), label: command.label };
         let id = self.progress.write_with_log(&self.db, &self.fence, &log).await?;
         let began = Instant::now();
-        let streams = Streams::new(&self.redactor, command.is_confidential());
+        let limit = self.budget.of_a_stream();
+        let streams = Streams::new(&self.redactor, command.is_confidential(), limit);
         let result = self.exec(command, &id, &streams).await;
         let duration_ms = i32::try_from(began.elapsed().as_millis()).unwrap_or(i32::MAX);
 
@@ -138,6 +178,10 @@ impl Recorder {
         if let Some(note) = note {
             streams.note(&hide(&note));
         }
+        if limit < LIMIT && streams.are_cut() {
+            streams.note(&self.budget.note());
+        }
+        self.budget.spend(streams.kept());
         let write = || async {
             streams.flush(&self.db, &self.fence, &id).await?;
             logs::finish(&self.db, &self.fence, &id, exit_code, duration_ms).await
@@ -243,11 +287,12 @@ impl Stream {
 }
 
 impl Streams {
-    fn new(redactor: &Redactor, confidential: bool) -> Self {
+    /// At most `limit` bytes are kept of each.
+    fn new(redactor: &Redactor, confidential: bool, limit: usize) -> Self {
         let stream = |recorded: bool, answers: bool| Stream {
             answer: answers.then(Vec::new),
             redact: Some(redactor.stream()),
-            capture: Capture::new(),
+            capture: Capture::new(limit),
             recorded,
             stored: 0,
             unknown: false,
@@ -265,6 +310,15 @@ impl Streams {
 
     fn note(&self, note: &str) {
         self.with(|[_, stderr]| stderr.capture.push(format!("\n[{note}]\n").as_bytes()));
+    }
+
+    fn are_cut(&self) -> bool {
+        self.with(|streams| streams.iter().any(|stream| stream.recorded && stream.capture.is_cut()))
+    }
+
+    /// Bytes that the row will hold.
+    fn kept(&self) -> usize {
+        self.with(|streams| streams.iter().filter(|stream| stream.recorded).map(|stream| stream.capture.kept()).sum())
     }
 
     fn answer(&self) -> String {

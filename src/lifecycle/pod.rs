@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{StepError, steps};
 use crate::{
-    host::{HostDirectory, LeaseClock, Recorder, redact::Redactor},
+    host::{HostDirectory, LeaseClock, LogBudget, Recorder, redact::Redactor},
     network::{NetworkManager, SubnetPool},
     runtime::{ContainerRuntime, Inside},
     spec::{Catalog, PodSpec, text::env_name},
@@ -34,6 +34,8 @@ pub struct Tools {
     pub installation: Arc<str>,
     pub lease: LeaseClock,
     pub limits: Limits,
+    /// How much of what a job's commands print is stored, in MiB.
+    pub log_budget_mb: u32,
 }
 
 /// The pod of one execution.
@@ -46,6 +48,7 @@ pub struct PodAtWork {
     pub secrets: Vec<PodSecret>,
     pub redactor: Redactor,
     pub progress: Arc<Progress>,
+    pub log_budget: Arc<LogBudget>,
     place: Mutex<Place>,
     site: OnceCell<Site>,
     project: OnceCell<PodSpec>,
@@ -81,8 +84,9 @@ impl PodAtWork {
         let redactor = Redactor::new(hidden);
         let place = Mutex::new(Place { server_id: pod.server_id.clone(), port: pod.proxy_port });
         let progress = Arc::new(Progress::new(attempt));
+        let log_budget = Arc::new(LogBudget::new(tools.log_budget_mb));
         let (site, project, inside) = (OnceCell::new(), OnceCell::new(), OnceLock::new());
-        Self { tools, fence, cancel, pod, spec, secrets, redactor, progress, place, site, project, inside }
+        Self { tools, fence, cancel, pod, spec, secrets, redactor, progress, log_budget, place, site, project, inside }
     }
 
     /// The same for commands that end by another token.
@@ -197,6 +201,7 @@ impl PodAtWork {
             lease: self.tools.lease.clone(),
             redactor: self.redactor.clone(),
             progress: Arc::clone(&self.progress),
+            budget: Arc::clone(&self.log_budget),
             cancel: self.cancel.clone(),
         };
         let (pod_id, installation) = (&self.fence.pod_id, &self.tools.installation);

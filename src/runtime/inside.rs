@@ -6,6 +6,10 @@ const PROCESSES: &str = "/etc/pinacle/processes/";
 const MARKS: &str = "/var/lib/pinacle/installed/";
 /// It is there where the user's processes, or the terminal that they would run in, are held down.
 const HELD: &str = "/etc/s6/tmux/down";
+/// A config asks for fewer of each kind, and its names are shorter. What is more than that, or has another form, the user
+/// has put there, and it is the user's business.
+const MAX_LISTED: usize = 500;
+const MAX_NAME: usize = 64;
 
 /// Names of services, of the user's processes, and of the marks of commands that have succeeded once.
 #[derive(Debug, Default)]
@@ -22,16 +26,33 @@ impl Inside {
 
     /// Reads paths, a line each. What is none of these is left out.
     pub fn parse(listed: &str) -> Self {
-        let named =
-            |prefix: &str| listed.lines().filter_map(|path| path.strip_prefix(prefix)).map(str::to_owned).collect();
+        let named = |prefix: &str| {
+            let names = listed.lines().filter_map(|path| path.strip_prefix(prefix)).filter(|name| is_name(name));
+            names.take(MAX_LISTED).map(str::to_owned).collect()
+        };
         let processes_are_held = listed.lines().any(|path| path == HELD);
         Self { services: named(SERVICES), processes: named(PROCESSES), marks: named(MARKS), processes_are_held }
     }
 }
 
+fn is_name(name: &str) -> bool {
+    (1..=MAX_NAME).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_name_or_one_too_many_is_left_out() {
+        let long = "a".repeat(65);
+        for name in ["it's", "a b", "", "../x", &long] {
+            assert!(Inside::parse(&format!("{SERVICES}{name}\n")).services.is_empty(), "{name:?}");
+        }
+        let many: Vec<String> = (0..4200).map(|number| format!("{SERVICES}s{number}")).collect();
+        assert_eq!(Inside::parse(&many.join("\n")).services.len(), MAX_LISTED);
+    }
 
     #[test]
     fn each_path_is_read_by_its_kind() {

@@ -114,18 +114,20 @@ impl ContainerRuntime {
         }
     }
 
-    /// Whether the image is there. A yes is remembered for some minutes: [`Self::create_container`] would notice.
-    pub async fn image_is_present(&self, image: &str) -> Result<bool, HostError> {
+    /// The image, where it is there. That is remembered for some minutes: [`Self::create_container`] would notice.
+    pub async fn image(&self, image: &str) -> Result<Option<Image>, HostError> {
+        const VOLUMES: &str = "{{range $path, $_ := .Config.Volumes}}{{println $path}}{{end}}";
         let (facts, fact) = (&self.recorder.host.facts, image_fact(image));
-        if facts.get(&fact).is_some() {
-            return Ok(true);
+        if let Some(volumes) = facts.get(&fact) {
+            return Ok(Some(Image::with_volumes(&volumes)));
         }
-        let inspect = self.docker(["image", "inspect", "--format", "{{.Id}}", image]);
-        let looked = self.recorder.look(&inspect).await?;
-        if looked.outcome.success() {
-            facts.put(fact, looked.stdout);
+        let looked = self.recorder.look(&self.docker(["image", "inspect", "--format", VOLUMES, image])).await?;
+        if !looked.outcome.success() {
+            return Ok(None);
         }
-        Ok(looked.outcome.success())
+        let found = Image::with_volumes(&looked.stdout);
+        facts.put(fact, looked.stdout);
+        Ok(Some(found))
     }
 
     pub async fn pull_image(&self, image: &str) -> Result<(), HostError> {
@@ -197,6 +199,7 @@ impl ContainerRuntime {
             .args(["--memory", &memory, "--memory-swap", &memory, "--cpus", &spec.tier.cpu_cores.to_string()])
             .args(["--pids-limit", &PIDS_LIMIT.to_string(), "--restart", "unless-stopped"])
             .args(["--stop-timeout", &STOP_GRACE_SECONDS.to_string(), "--log-driver", "json-file"])
+            .arg("--no-healthcheck")
             .label("📦 Creating the container")
             .timeout(CREATE_TIMEOUT);
         if let Some(limit) = self.quota().await?.of_root(spec.tier) {
@@ -297,6 +300,19 @@ impl ContainerRuntime {
         let runtimes: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(info.stdout.trim()).unwrap_or_default();
         Ok(if runtimes.contains_key(RUNTIME) { Diagnosis::Fit } else { Diagnosis::NoGvisor })
+    }
+}
+
+/// An image on the host.
+#[derive(Debug)]
+pub struct Image {
+    /// The folders that Docker would make volumes for, beside the pod's own and without its limit.
+    pub volumes: Vec<String>,
+}
+
+impl Image {
+    fn with_volumes(lines: &str) -> Self {
+        Self { volumes: lines.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect() }
     }
 }
 

@@ -28,6 +28,8 @@ const LOGS: &str = include_str!("scripts/logs.sh");
 /// Packages, and what their own set-up compiles.
 const INSTALL_TIMEOUT: Duration = Duration::from_mins(15);
 const HOOK_TIMEOUT: Duration = Duration::from_mins(5);
+/// What services have to leave in order; the container stops after that, whatever became of them.
+const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// The services of one pod.
 pub struct ServiceProvisioner<'a> {
@@ -126,5 +128,5 @@ impl<'a> ServiceProvisioner<'a> {
 /// one.
 pub async fn stop_all(runtime: &ContainerRuntime) -> Result<(), HostError> {
     let stop = script(STOP_ALL, [STOP]).infrastructure().label("🛑 Stopping processes and services");
-    runtime.exec(stop).await.map(drop)
+    runtime.exec(stop.timeout(STOP_TIMEOUT)).await.map(drop)
 }

@@ -13,13 +13,6 @@ const MAX_GROWTH_KIB: u64 = 200 * 1024;
 /// The rows of those commands.
 const LOUD: &str = "FROM pod_logs WHERE container_command LIKE 'printf begin%'";
 
-/// The most memory that the worker ever had resident, in KiB.
-fn peak_kib(worker: &Worker) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", worker.pid())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    peak.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 #[tokio::test]
 #[ignore = "minutes; `make chaos` runs it"]
 async fn ten_commands_that_print_100_mb_each_at_once_cost_the_worker_little_memory() {
@@ -35,7 +28,7 @@ async fn ten_commands_that_print_100_mb_each_at_once_cost_the_worker_little_memo
         let end = db.end_of(job).await;
         assert_eq!(end.status, "succeeded", "{}", end.last_error);
     }
-    let baseline = peak_kib(&worker);
+    let baseline = worker.peak_kib();
 
     // Pods that run already come to their installs at about the same moment.
     let install = format!("head -c {PRINTED} /dev/zero | tr '\\0' x");
@@ -51,7 +44,7 @@ async fn ten_commands_that_print_100_mb_each_at_once_cost_the_worker_little_memo
         let end = db.end_of(job).await;
         assert_eq!(end.status, "succeeded", "{}", end.last_error);
     }
-    let (peak, growth) = (peak_kib(&worker), peak_kib(&worker) - baseline);
+    let (peak, growth) = (worker.peak_kib(), worker.peak_kib() - baseline);
 
     let spans = format!("SELECT format('%s to %s s', min(duration) / 1000, max(duration) / 1000) {LOUD}");
     eprintln!(

@@ -64,11 +64,23 @@ pub async fn volume(pod: &PodAtWork) -> Result<Ensured, StepError> {
 pub async fn image(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
     let image = pod.spec.base_image.as_str();
-    if ask!(site, "looking for the image", site.runtime.image_is_present(image)) {
+    if ask!(site, "looking for the container", site.runtime.found()).container().is_some() {
         return Ok(Ensured::Already);
     }
-    ask!(site, "fetching the image", site.runtime.pull_image(image));
-    Ok(Ensured::Done)
+    let mut found = ask!(site, "looking for the image", site.runtime.image(image));
+    let fetched = found.is_none();
+    if fetched {
+        ask!(site, "fetching the image", site.runtime.pull_image(image));
+        found = ask!(site, "looking at the image", site.runtime.image(image));
+    }
+    let volumes = found.map(|image| image.volumes).unwrap_or_default();
+    if volumes.is_empty() {
+        return Ok(Ensured::by(fetched));
+    }
+    Err(StepError::fail(format!(
+        "the image {image} declares volumes ({}), which no limit of the pod's disk would hold for; build it without VOLUME",
+        volumes.join(", ")
+    )))
 }
 
 pub async fn container(pod: &PodAtWork) -> Result<Ensured, StepError> {

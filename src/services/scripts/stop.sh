@@ -1,5 +1,5 @@
 # Takes down the services $@ and keeps them so when the pod starts again: the worker starts them in their order then.
-# Each has some seconds to leave by itself, and its cleanup command is run when it has.
+# They have some seconds to leave by themselves, and the cleanup command of each is run when it has.
 set -eu
 for name; do
     service=/etc/s6/service-$name
@@ -7,7 +7,12 @@ for name; do
     s6-svc -d "$service"
 done
 for name; do
-    s6-svwait -D -t 8000 "/etc/s6/service-$name" || s6-svc -k "/etc/s6/service-$name"
+    shift
+    set -- "$@" "/etc/s6/service-$name"
+done
+s6-svwait -D -t 8000 "$@" || for service; do s6-svc -k "$service"; done
+for service; do
+    name=${service#/etc/s6/service-}
     (
         . "/etc/pinacle/services/$name/environment"
         [ ! -r /etc/pinacle/environment ] || . /etc/pinacle/environment

@@ -10,7 +10,7 @@ use std::{
 };
 
 use pinacle_worker::{
-    host::{Command, Host, LeaseClock, Recorder, capture::LIMIT, redact::Redactor},
+    host::{Command, Host, LeaseClock, LogBudget, Recorder, capture::LIMIT, redact::Redactor},
     store::{Fence, steps::Progress},
 };
 use proptest::{prelude::*, sample::select};
@@ -106,6 +106,7 @@ impl Printer {
         let pod = format!("host-test-{pod}");
         let fence = Fence { pod_id: pod.clone(), job_id: "job".to_owned(), lease: 1 };
         let recorder = Recorder {
+            budget: Arc::new(LogBudget::new(u32::MAX)),
             db: db.pool.clone(),
             host: Arc::clone(host),
             fence,

@@ -10,7 +10,10 @@ use std::{
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{network::SubnetPool, spec::Catalog};
+use crate::{
+    network::SubnetPool,
+    spec::{AllowedImages, Catalog},
+};
 
 /// Everything that can be set. `--help` is the manual.
 #[derive(Debug, Clone, Args)]
@@ -63,6 +66,11 @@ pub struct Settings {
         value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Settings")]
     pub max_jobs_per_owner: u32,
 
+    /// How much of what a job's commands print is kept, in MiB. Of each command beyond that, the beginning and the end are.
+    #[arg(long, global = true, env = "LOG_BUDGET_MB", default_value_t = 16, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = "Settings")]
+    pub log_budget_mb: u32,
+
     /// How long one execution of a job may take, in seconds.
     #[arg(long, global = true, env = "JOB_TIMEOUT", default_value = "1800", value_parser = seconds,
         value_name = "SECONDS", help_heading = "Settings")]
@@ -87,6 +95,17 @@ pub struct Settings {
     /// A folder with service templates (*.toml) beside the built-in ones; one of the same name takes its place.
     #[arg(long, global = true, env = "SERVICES_DIR", value_name = "DIR", help_heading = "Settings")]
     pub services_dir: Option<PathBuf>,
+
+    /// Which images a pod may be made from: patterns with commas in between, of which `*` stands for any text.
+    #[arg(
+        long,
+        global = true,
+        env = "ALLOWED_IMAGES",
+        default_value_t,
+        value_name = "PATTERNS",
+        help_heading = "Settings"
+    )]
+    pub allowed_images: AllowedImages,
 
     /// How long rows of pod_logs are kept, in days.
     #[arg(long, global = true, env = "LOG_RETENTION_DAYS", default_value_t = 5, value_name = "DAYS",
@@ -172,7 +191,8 @@ impl Settings {
     /// # Errors
     /// What `SERVICES_DIR` names can't be used.
     pub fn catalog(&self) -> Result<Catalog, SettingsError> {
-        Catalog::load(self.services_dir.as_deref()).map_err(|error| SettingsError(error.to_string()))
+        let catalog = Catalog::load(self.services_dir.as_deref()).map_err(|error| SettingsError(error.to_string()))?;
+        Ok(catalog.allowing(self.allowed_images.clone()))
     }
 
     /// The private SSH key, if there is one: a worker whose servers are all `local` needs none.

@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::template::{self, PodTemplate};
+use super::{
+    images::AllowedImages,
+    template::{self, PodTemplate},
+};
 use crate::services::template::{self as service, ServiceTemplate};
 
 /// Made once for each process.
 pub struct Catalog {
     services: BTreeMap<String, ServiceTemplate>,
     templates: BTreeMap<String, PodTemplate>,
+    pub(super) images: AllowedImages,
 }
 
 /// A template that cannot be used; the sentence says which, and why.
@@ -31,7 +35,8 @@ impl Catalog {
     /// The folder can't be read, or a file in it is no template.
     pub fn load(services_dir: Option<&Path>) -> Result<Self, CatalogError> {
         let built_in = "a template that is compiled in";
-        let mut catalog = Self { services: BTreeMap::new(), templates: BTreeMap::new() };
+        let mut catalog =
+            Self { services: BTreeMap::new(), templates: BTreeMap::new(), images: AllowedImages::default() };
         for text in template::BUILT_IN {
             let template: PodTemplate = read(built_in, text)?;
             catalog.templates.insert((*template.name).to_owned(), template);
@@ -45,6 +50,12 @@ impl Catalog {
             catalog.add(read(&format!("SERVICES_DIR: {}", path.display()), &text)?);
         }
         Ok(catalog)
+    }
+
+    /// The same with other images that a pod may be made from.
+    #[must_use]
+    pub fn allowing(self, images: AllowedImages) -> Self {
+        Self { images, ..self }
     }
 
     fn add(&mut self, service: ServiceTemplate) {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::address::{Branch, RepositoryUrl};
 use super::pod::Protocol;
-use super::shape::{Described, Object, OneOrMany};
+use super::shape::{Described, MAX_ENTRIES, Object, OneOrMany, bounded};
 use super::text::{EnvName, EnvValue, ImageName, Label, ProcessName, Script};
 use super::tier;
 
@@ -28,10 +28,14 @@ pub(super) struct PodConfig {
     /// The image the pod's container is made from; `pinacledev/pinacle-base` if left out.
     pub base_image: Option<ImageName>,
     /// The names of the services that run in the pod.
+    #[serde(default, deserialize_with = "bounded")]
+    #[schemars(length(max = MAX_ENTRIES))]
     pub services: Option<Vec<String>>,
     /// Environment variables of everything that runs in the pod.
     pub environment: Option<BTreeMap<EnvName, EnvValue>>,
     /// The ports that something in the pod listens on.
+    #[serde(default, deserialize_with = "bounded")]
+    #[schemars(length(max = MAX_ENTRIES))]
     pub ports: Option<Vec<Object<PortConfig>>>,
     /// Commands to run at certain moments of the pod's life.
     pub hooks: Option<Object<HooksConfig>>,
@@ -40,6 +44,8 @@ pub(super) struct PodConfig {
     /// The command, or commands, that install what the project needs.
     pub install: Option<OneOrMany<Script>>,
     /// What runs in the pod besides the services.
+    #[serde(default, deserialize_with = "bounded")]
+    #[schemars(length(max = MAX_ENTRIES))]
     pub processes: Option<Vec<Object<ProcessConfig>>>,
 }
 
@@ -99,8 +105,12 @@ impl Described for PortConfig {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct HooksConfig {
     /// Before the services start.
+    #[serde(default, deserialize_with = "bounded")]
+    #[schemars(length(max = MAX_ENTRIES))]
     pub pre_start: Option<Vec<Script>>,
     /// When the pod is healthy.
+    #[serde(default, deserialize_with = "bounded")]
+    #[schemars(length(max = MAX_ENTRIES))]
     pub post_start: Option<Vec<Script>>,
 }
 
@@ -201,6 +211,12 @@ mod tests {
             (
                 json!({ "ports": [["a", 1]] }),
                 r#"ports[0]: a list does not fit here; use an object like {"name": "web", "internal": 3000}"#,
+            ),
+            (json!({ "services": vec!["redis"; 51] }), "services: the list has 51 entries; leave no more than 50"),
+            (json!({ "install": vec!["true"; 51] }), "install: the list has 51 entries; leave no more than 50"),
+            (
+                json!({ "environment": { "A": "x".repeat(65537) } }),
+                "environment.A: the text has 65537 bytes; leave no more than 65536 (64 KiB)",
             ),
             (json!({ "ports": [{ "name": "a" }] }), r#"ports[0]: the key "internal" is missing and has no default"#),
             (

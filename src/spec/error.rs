@@ -30,7 +30,10 @@ impl SpecError {
 
     /// A config that is no JSON to us, and why.
     pub fn unreadable(reason: &str) -> Self {
-        Self::new("", format!("it cannot be read ({reason}); write it with less nesting and smaller numbers"))
+        Self::new(
+            "",
+            format!("it cannot be read ({reason}); write a smaller one, with less nesting and smaller numbers"),
+        )
     }
 
     /// The same, of another file than the pod's config.

@@ -10,6 +10,7 @@ mod address;
 mod catalog;
 mod config;
 mod error;
+mod images;
 mod pod;
 mod ports;
 mod project;
@@ -22,6 +23,7 @@ mod tier;
 
 pub use catalog::{Catalog, CatalogError};
 pub use error::SpecError;
+pub use images::AllowedImages;
 pub use pod::{PodSpec, PortSpec, ProcessSpec, Protocol, WORKSPACE};
 pub use repository::Repository;
 pub use resolve::{DEFAULT_IMAGE, resolve, resolve_project, secrets};

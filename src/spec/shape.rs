@@ -55,6 +55,29 @@ impl<T: JsonSchema> JsonSchema for Object<T> {
     }
 }
 
+/// The most entries that a list in a config may have.
+pub(super) const MAX_ENTRIES: usize = 50;
+
+/// A list that is left out, or of a length that a pod can be made from.
+pub(super) fn bounded<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let list = Option::<Vec<T>>::deserialize(deserializer)?;
+    if let Some(list) = &list {
+        check_length(list)?;
+    }
+    Ok(list)
+}
+
+fn check_length<T, E: Error>(list: &[T]) -> Result<(), E> {
+    if list.len() <= MAX_ENTRIES {
+        return Ok(());
+    }
+    Err(E::custom(format!("the list has {} entries; leave no more than {MAX_ENTRIES}", list.len())))
+}
+
 /// One `T`, made from a string, or a list of them.
 #[derive(Clone)]
 pub(super) struct OneOrMany<T>(pub(super) Vec<T>);
@@ -82,7 +105,9 @@ where
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(list)).map(OneOrMany)
+                let many: Vec<T> = Vec::deserialize(SeqAccessDeserializer::new(list))?;
+                check_length(&many)?;
+                Ok(OneOrMany(many))
             }
         }
 
@@ -101,7 +126,7 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let one = generator.subschema_for::<T>();
-        json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one, "maxItems": MAX_ENTRIES }] })
     }
 }
 

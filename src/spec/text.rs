@@ -4,13 +4,16 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::error::quote;
+use super::{error::quote, images::registry_is_an_address};
 
 /// The longest reference to an image that Docker takes, in bytes, with room for its digest.
 const MAX_IMAGE: usize = 512;
 
 /// The longest name of a process, in bytes.
 const MAX_PROCESS_NAME: usize = 32;
+
+/// The longest text in a config, in bytes.
+const MAX_TEXT: usize = 64 * 1024;
 
 /// Defines a text that is only made through its check. The check says what is wrong, in a sentence.
 macro_rules! checked_text {
@@ -53,18 +56,19 @@ checked_text! {
 
 checked_text! {
     /// The value of an environment variable.
-    EnvValue, without_nul
+    #[schemars(extend("maxLength" = MAX_TEXT))]
+    EnvValue, plain_text
 }
 
 checked_text! {
     /// A shell command, or a script of several lines.
-    #[schemars(extend("minLength" = 1))]
+    #[schemars(extend("minLength" = 1, "maxLength" = MAX_TEXT))]
     Script, script
 }
 
 checked_text! {
     /// A name or an address, on one line.
-    #[schemars(extend("minLength" = 1))]
+    #[schemars(extend("minLength" = 1, "maxLength" = MAX_TEXT))]
     Label, label
 }
 
@@ -88,7 +92,10 @@ pub(crate) fn env_name(text: &str) -> Result<(), String> {
     Err(format!("{} is not a name for a variable; use letters, digits and _, and begin with no digit", quote(text)))
 }
 
-fn without_nul(text: &str) -> Result<(), String> {
+fn plain_text(text: &str) -> Result<(), String> {
+    if text.len() > MAX_TEXT {
+        return Err(format!("the text has {} bytes; leave no more than {MAX_TEXT} (64 KiB)", text.len()));
+    }
     if text.contains('\0') {
         return Err("there is a NUL character in it; leave it out".to_owned());
     }
@@ -99,7 +106,7 @@ fn script(text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err("the command is empty; write one, or leave it out".to_owned());
     }
-    without_nul(text)
+    plain_text(text)
 }
 
 fn label(text: &str) -> Result<(), String> {
@@ -109,7 +116,7 @@ fn label(text: &str) -> Result<(), String> {
     if text.contains(char::is_control) {
         return Err("there is a control character in it; write one line of plain text".to_owned());
     }
-    Ok(())
+    plain_text(text)
 }
 
 fn process_name(text: &str) -> Result<(), String> {
@@ -126,6 +133,9 @@ fn process_name(text: &str) -> Result<(), String> {
 }
 
 fn image_name(text: &str) -> Result<(), String> {
+    if registry_is_an_address(text) {
+        return Err(format!("{} names its registry by an address; use the registry's name", quote(text)));
+    }
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@-".contains(&byte);
     let ends_fit = [text.bytes().next(), text.bytes().last()]
         .iter()
@@ -152,7 +162,7 @@ mod tests {
 
     #[test]
     fn image_names_are_told_from_options_and_nonsense() {
-        for good in ["debian", "debian:12", "a/b_c.d", "localhost:5000/x/y:tag", "x@sha256:abc0"] {
+        for good in ["debian", "debian:12", "a/b_c.d", "registry:5000/x/y:tag", "x@sha256:abc0"] {
             assert!(fits::<ImageName>(good), "{good}");
         }
         for bad in ["", "-v", "a b", "a\n", "a//b", "a:", "/a", "$(id)", "a;b", &"x".repeat(513)] {

@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION pinacle.claim_pod_job(
     of_pod text, wakeup text, urgent boolean, worker text, deadline interval, worker_slots int, max_per_server int,
     max_per_owner int
 ) RETURNS SETOF pinacle.pod_jobs
-LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_variable
 DECLARE
     next pinacle.pod_jobs;

@@ -1,6 +1,6 @@
 -- What a page follows.
 CREATE OR REPLACE FUNCTION pinacle.announce_job() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM pg_notify('pod_events', json_build_object('pod_id', NEW.pod_id, 'job_id', NEW.id, 'kind', NEW.kind,
         'status', NEW.status, 'step', NEW.step, 'steps_done', NEW.steps_done, 'steps_total', NEW.steps_total)::text);
@@ -8,7 +8,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pinacle.announce_pod() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM pg_notify('pod_events', json_build_object('pod_id', NEW.id, 'job_id', NULL, 'kind', NULL,
         'status', NEW.status, 'step', NULL, 'steps_done', NULL, 'steps_total', NULL)::text);

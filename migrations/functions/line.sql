@@ -55,7 +55,7 @@ FOR EACH ROW EXECUTE FUNCTION pinacle.pod_jobs_enter_line();
 
 -- A job that does not run has no step that does, whatever became of the worker that was at it.
 CREATE OR REPLACE FUNCTION pinacle.pod_jobs_close_steps() RETURNS trigger
-LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 BEGIN
     UPDATE pinacle.pod_job_steps SET status = 'failed', finished_at = now(), error = NEW.last_error
     WHERE job_id = NEW.id AND status = 'running';

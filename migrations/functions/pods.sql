@@ -39,7 +39,7 @@ CREATE OR REPLACE TRIGGER pods_check BEFORE INSERT OR UPDATE OF config, name ON 
 FOR EACH ROW EXECUTE FUNCTION pinacle.pods_check();
 
 CREATE OR REPLACE FUNCTION pinacle.touch_updated_at() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.updated_at := now();
     RETURN NEW;
@@ -54,10 +54,13 @@ FOR EACH ROW EXECUTE FUNCTION pinacle.touch_updated_at();
 CREATE OR REPLACE FUNCTION pinacle.pod_secrets_check() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    changed pinacle.pod_secrets := CASE WHEN TG_OP = 'UPDATE' THEN OLD ELSE NEW END;
     others bigint;
 BEGIN
+    -- Two that are inserted at the same moment see each other.
+    PERFORM pg_advisory_xact_lock(hashtextextended('pinacle.secrets.' || NEW.pod_id, 0));
     SELECT coalesce(sum(octet_length(s.value) + octet_length(s.name)), 0) INTO others FROM pinacle.pod_secrets s
-    WHERE s.pod_id = NEW.pod_id AND (s.kind, s.name) <> (NEW.kind, NEW.name);
+    WHERE s.pod_id = NEW.pod_id AND (s.kind, s.name) <> (changed.kind, changed.name);
     IF others + octet_length(NEW.value) + octet_length(NEW.name) > 1048576 THEN
         RAISE EXCEPTION 'The secrets of pod "%" would have % bytes; no more than 1048576 (1 MiB) can be stored.', NEW.pod_id,
             others + octet_length(NEW.value) + octet_length(NEW.name) USING ERRCODE = 'check_violation';

@@ -4,7 +4,12 @@ CREATE OR REPLACE FUNCTION pinacle.grant_rights(app_role text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     statement text;
+    owner oid := (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pinacle');
 BEGIN
+    IF app_role = 'public' OR pg_has_role(app_role, owner, 'USAGE') THEN
+        RAISE EXCEPTION 'The role "%" is everybody, or may do all here already as the owner of the schema, for whom the worker works. Create a role for the app alone.',
+            app_role USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
     FOREACH statement IN ARRAY ARRAY[
         'REVOKE ALL ON ALL TABLES IN SCHEMA pinacle FROM %I',
         'REVOKE ALL ON ALL SEQUENCES IN SCHEMA pinacle FROM %I',

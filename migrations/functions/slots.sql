@@ -10,7 +10,7 @@ RETURN pg_advisory_xact_lock(hashtextextended('pinacle.slots.' || of, 0));
 
 -- Wakes the first of the jobs that are held by this.
 CREATE OR REPLACE FUNCTION pinacle.wake_held(key text) RETURNS void
-LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     held pinacle.pod_jobs;
 BEGIN
@@ -26,7 +26,7 @@ END $$;
 -- Where capacity came from elsewhere, such as a new server: wakes up to `jobs` of each of the next `keys` keys behind
 -- `after`. Returns the last, or null where there is none behind it.
 CREATE OR REPLACE FUNCTION pinacle.wake_held_portion(after text, keys int, jobs int) RETURNS text
-LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     key text := after;
 BEGIN
@@ -87,7 +87,7 @@ RETURN (
 -- held for it: this job may have been woken for that, and can't use it.
 CREATE OR REPLACE FUNCTION pinacle.slot_refusal(owner text, server text, worker text, worker_slots int, max_per_server int, max_per_owner int)
 RETURNS text
-LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     of_owner bigint := 0;
     here bigint := 0;

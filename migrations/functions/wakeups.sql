@@ -8,7 +8,7 @@ $$;
 
 -- Whether a wakeup waits for the pod. The type is compared so that no index of types fits, and it is looked up by the pod.
 CREATE OR REPLACE FUNCTION pinacle.is_woken(wakeup bytea, queue text) RETURNS boolean
-LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 BEGIN
     RETURN EXISTS (
         SELECT FROM apalis.jobs a WHERE a.job = wakeup AND a.job_type || '' = queue AND a.status = 'Pending');
@@ -17,7 +17,7 @@ END $$;
 -- A destroy that is due cancels what stands before it and asks what runs to stop. An earlier destroy is left alone: it does
 -- the same work. One whose payload will be refused cancels nothing.
 CREATE OR REPLACE FUNCTION pinacle.preempt_for_destroy(destroy_id text) RETURNS void
-LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     destroy pinacle.pod_jobs;
     running text;
@@ -74,7 +74,7 @@ FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION pina
 -- apalis's fetch as it was, but that its plan is made once a connection, and takes the first of the waiting ones from their
 -- index. Its last condition has the form of that index.
 CREATE OR REPLACE FUNCTION apalis.get_jobs(worker_id text, v_job_type text, v_job_count int DEFAULT 5) RETURNS SETOF apalis.jobs
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
 BEGIN
     RETURN QUERY
         UPDATE apalis.jobs j SET status = 'Queued', lock_by = worker_id, lock_at = now()

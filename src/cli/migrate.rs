@@ -5,10 +5,13 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::output;
-use crate::{settings::Settings, store};
+use crate::{
+    settings::Settings,
+    store::{self, Purpose},
+};
 
 pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let db = super::connect(settings)?;
+    let db = super::pool(settings, Purpose::Migration, super::COMMAND_PATIENCE)?;
     store::migrate(&db).await.map_err(|error| {
         let advice = store::explain_migration_error(&error);
         error.context(format!("the schema could not be brought up to date. {advice}"))

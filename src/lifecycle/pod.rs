@@ -46,6 +46,8 @@ pub struct PodAtWork {
     pub pod: Pod,
     pub spec: PodSpec,
     pub secrets: Vec<PodSecret>,
+    /// Whether the secrets were read: otherwise nothing is run in the pod, which might print them.
+    pub knows_secrets: bool,
     pub redactor: Redactor,
     pub progress: Arc<Progress>,
     pub log_budget: Arc<LogBudget>,
@@ -78,15 +80,31 @@ impl PodAtWork {
         attempt: i32,
         pod: Pod,
         spec: PodSpec,
-        secrets: Vec<PodSecret>,
+        secrets: Option<Vec<PodSecret>>,
     ) -> Self {
+        let (knows_secrets, secrets) = (secrets.is_some(), secrets.unwrap_or_default());
         let hidden = secrets.iter().map(|secret| secret.value.expose_secret().to_owned()).chain(spec.secrets());
         let redactor = Redactor::new(hidden);
         let place = Mutex::new(Place { server_id: pod.server_id.clone(), port: pod.proxy_port });
         let progress = Arc::new(Progress::new(attempt));
         let log_budget = Arc::new(LogBudget::new(tools.log_budget_mb));
         let (site, project, inside) = (OnceCell::new(), OnceCell::new(), OnceLock::new());
-        Self { tools, fence, cancel, pod, spec, secrets, redactor, progress, log_budget, place, site, project, inside }
+        Self {
+            tools,
+            fence,
+            cancel,
+            pod,
+            spec,
+            secrets,
+            knows_secrets,
+            redactor,
+            progress,
+            log_budget,
+            place,
+            site,
+            project,
+            inside,
+        }
     }
 
     /// The same for commands that end by another token.

@@ -82,7 +82,7 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
         let (spec, unusable) = resolve(&pod, &tools.catalog)?;
         let secrets = secrets_for(tools, claimed).await?;
         let pod = PodAtWork::new(tools.clone(), fence.clone(), stop.token.clone(), claimed.attempt, pod, spec, secrets);
-        if claimed.attempt > 1 {
+        if claimed.kind != JobKind::Destroy {
             let printed = logs::printed(&tools.db, &claimed.pod_id, &claimed.job_id).await;
             pod.log_budget.spend(printed.map_err(StepError::from)?);
         }
@@ -96,6 +96,7 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
         }
         let unusable = unusable
             .or_else(|| pod.spec.check_environment(|name| pod.has_secret(name)).err())
+            .or_else(|| check_image(&pod))
             .map(|error| error.to_string())
             .or_else(|| pod.check_secrets().err());
         if let Some(error) = unusable.filter(|_| !matches!(claimed.kind, JobKind::Stop | JobKind::Destroy)) {
@@ -141,15 +142,21 @@ async fn prepare(tools: &Tools, claimed: &Claimed) -> Result<Pod, Refusal> {
     Ok(pod)
 }
 
-/// What the job has to give to the pod, or to keep out of its record: a destroy knows none of it, and is carried out
-/// whatever is stored.
-async fn secrets_for(tools: &Tools, claimed: &Claimed) -> Result<Vec<PodSecret>, Refusal> {
+/// Why a container can't be made from the pod's image. One that is there already stays, whatever was allowed since.
+fn check_image(pod: &PodAtWork) -> Option<SpecError> {
+    let images = &pod.tools.catalog.images;
+    pod.pod.container_id.is_none().then(|| images.check(&pod.spec.base_image)).and_then(Result::err)
+}
+
+/// What the job has to give to the pod, or to keep out of its record: a destroy runs nothing in the pod, and a stop does
+/// without where they are not known.
+async fn secrets_for(tools: &Tools, claimed: &Claimed) -> Result<Option<Vec<PodSecret>>, Refusal> {
     if claimed.kind == JobKind::Destroy {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     match secrets::of_pod(&tools.db, &claimed.pod_id).await.map_err(StepError::from)? {
-        Some(secrets) => Ok(secrets),
-        None if claimed.kind == JobKind::Stop => Ok(Vec::new()),
+        Some(secrets) => Ok(Some(secrets)),
+        None if claimed.kind == JobKind::Stop => Ok(None),
         None => Err(Refusal::Error(StepError::fail(format!(
             "the secrets of pod {} have more than 1 MiB; delete some from pod_secrets, and requeue the pod",
             claimed.pod_id

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     host::{ConnectionError, HostDirectory},
     store::{
+        self,
         reconcile::{believed, lock},
         servers::{self, Server},
     },
@@ -29,6 +30,9 @@ pub use watch::watch;
 
 /// Of how many pods things are removed from a host at once, unless somebody says otherwise.
 pub const MAX_REMOVALS: usize = 5;
+
+/// What is done about a pod whose rows somebody's open transaction holds.
+const LOCKED: &str = "left to the next look, for somebody has locked its rows";
 
 /// Servers that are looked at side by side: each look holds a connection to the database meanwhile.
 const AT_ONCE: usize = 2;
@@ -124,8 +128,11 @@ impl Reconciler {
 
     /// What is kept with the server of its pods has to be their sum.
     async fn recount(&self, server: &Server, report: &mut Report) -> Result<(), sqlx::Error> {
-        if let Some(servers::Miscount { kept, counted }) = servers::recount(&self.db, &server.id, !self.dry_run).await?
-        {
+        let miscount = match servers::recount(&self.db, &server.id, !self.dry_run).await {
+            Err(error) if store::is_locked(&error) => None,
+            counted => counted?,
+        };
+        if let Some(servers::Miscount { kept, counted }) = miscount {
             let done = if self.dry_run { "it would be corrected" } else { "corrected it" };
             report.add(
                 format!("server {}", server.name),
@@ -150,7 +157,10 @@ impl Reconciler {
         let (before, inventory, after, grace) = (&before, &inventory, &after, self.grace);
         let differences = compare(&Sides { server_id, installation, before, inventory, after, grace });
         for deviation in &differences.deviations {
-            let done = self.mend(deviation).await?;
+            let done = match self.mend(deviation).await {
+                Err(error) if store::is_locked(&error) => LOCKED.to_owned(),
+                done => done?,
+            };
             let pod = &deviation.pod;
             report.add(format!("pod {} ({})", pod.slug, pod.id), &deviation.what, done);
         }

@@ -10,13 +10,14 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Reconciler, Report, Stopped,
+    LOCKED, Reconciler, Report, Stopped,
     compare::{Kind, Stray},
     inventory::Inventory,
 };
 use crate::{
     host::{Command, Host, LeaseClock, Outcome, connection::Collected, guard::FencedBy},
     store::{
+        self,
         extras::{self, Extra, Sighting},
         reconcile::{Believed, raise_lease},
         servers::Server,
@@ -144,7 +145,13 @@ impl Reconciler {
             let fence = FencedBy { pod_id: pod_id.to_owned(), lease, clock: LeaseClock::new(Instant::now()) };
             let claim = Claim { host, sudo, fence, cancel };
             if !self.dry_run && !stop && things.iter().any(|(_, sighting)| *sighting != Sighting::Again) {
-                raise_lease(&self.db, &server.id, pod_id, claim.fence.lease).await?;
+                match raise_lease(&self.db, &server.id, pod_id, claim.fence.lease).await {
+                    Err(error) if store::is_locked(&error) => {
+                        report.add(format!("pod {pod_id}"), "it has left things on this server", LOCKED);
+                        continue;
+                    }
+                    raised => raised?,
+                }
             }
             for (stray, sighting) in &things {
                 let done =

@@ -15,7 +15,7 @@ use crate::services::template::{self as service, ServiceTemplate};
 pub struct Catalog {
     services: BTreeMap<String, ServiceTemplate>,
     templates: BTreeMap<String, PodTemplate>,
-    pub(super) images: AllowedImages,
+    pub images: AllowedImages,
 }
 
 /// A template that cannot be used; the sentence says which, and why.

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
+use super::SpecError;
+
 /// Patterns, of which `*` stands for any text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedImages(Vec<String>);
@@ -35,8 +37,25 @@ impl fmt::Display for AllowedImages {
 }
 
 impl AllowedImages {
-    pub fn allows(&self, image: &str) -> bool {
+    fn allow(&self, image: &str) -> bool {
         self.0.iter().any(|pattern| matches(pattern, image))
+    }
+
+    /// That a container may be made from the image. One that is there already stays.
+    ///
+    /// # Errors
+    /// It is not allowed, or its registry has no name.
+    pub fn check(&self, image: &str) -> Result<(), SpecError> {
+        let message = if registry_is_an_address(image) {
+            format!("{image} names its registry by an address; use the registry's name")
+        } else if !self.allow(image) {
+            format!(
+                "the image {image} is not allowed here; use one that fits ALLOWED_IMAGES ({self}), or have it allowed"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(SpecError::new("baseImage", message))
     }
 }
 
@@ -51,7 +70,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 /// Whether an image's registry is named by an address, or is the host's own: the host's Docker would be made to talk to
 /// whatever listens there.
-pub(super) fn registry_is_an_address(image: &str) -> bool {
+fn registry_is_an_address(image: &str) -> bool {
     let Some((registry, _)) = image.split_once('/') else { return false };
     let is_name = registry.contains(['.', ':']) || registry.eq_ignore_ascii_case("localhost");
     let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host).trim_end_matches('.').to_ascii_lowercase();
@@ -70,12 +89,12 @@ mod tests {
         for image in
             ["pinacledev/pinacle-base", "pinacledev/a:1@sha256:00", "r.example.com/team/a/b:stable", "debian:12"]
         {
-            assert!(allowed.allows(image), "{image}");
+            assert!(allowed.allow(image), "{image}");
         }
         for image in ["debian", "debian:12x", "x/pinacledev/a", "pinacledev", "r.example.com/team/a:edge", ""] {
-            assert!(!allowed.allows(image), "{image}");
+            assert!(!allowed.allow(image), "{image}");
         }
-        assert!("*".parse::<AllowedImages>().unwrap().allows("whatever/it:is"));
+        assert!("*".parse::<AllowedImages>().unwrap().allow("whatever/it:is"));
         assert!(" , ".parse::<AllowedImages>().is_err());
     }
 

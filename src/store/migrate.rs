@@ -36,7 +36,9 @@ const FUNCTIONS: [&str; 10] = [
 
 /// What tells one set of functions from another.
 pub fn functions_hash() -> Vec<u8> {
-    FUNCTIONS.iter().fold(Sha256::new(), Sha256::chain_update).finalize().to_vec()
+    // With the version, so that a text that goes back to what it was is another set.
+    let version = Sha256::new().chain_update(env!("CARGO_PKG_VERSION"));
+    FUNCTIONS.iter().fold(version, Sha256::chain_update).finalize().to_vec()
 }
 
 /// Creates or upgrades everything, in one transaction; apalis's tables first, for our functions write to them. Several

@@ -35,6 +35,9 @@ pub use migrate::{explain_migration_error, functions_hash, migrate, schema_is_cu
 /// What a worker asks are look-ups. A plan that was made while a table was small is kept while it grows: none shall
 /// scan a whole table, nor be compiled for being taken for expensive.
 const SESSION: &str = "SET idle_in_transaction_session_timeout = '10s'; SET enable_seqscan = off; SET jit = off";
+/// A function of the app's in `public` would be preferred to PostgreSQL's own where its arguments fit better, and run with
+/// our rights.
+const OWN_SESSION: &str = "SET search_path = pg_catalog, pg_temp";
 /// A worker's connections are shared: none stays behind at a row that somebody has locked, or with a statement that does
 /// not end.
 const WORKERS_SESSION: &str = "SET lock_timeout = '1s'; SET statement_timeout = '30s'";
@@ -47,6 +50,8 @@ const LOCKED_PAUSE: Duration = Duration::from_secs(2);
 /// What a pool is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
+    /// `migrate`: apalis's migrations make things where the database's settings say.
+    Migration,
     /// A command that asks a few things, and waits for others where it has to.
     Command,
     /// What a worker needs beside its jobs: heartbeat, sweep, listeners, delivery, schedule, reconciliation, health
@@ -59,16 +64,17 @@ pub enum Purpose {
 impl Purpose {
     fn connections(self) -> u32 {
         match self {
-            Self::Command | Self::Worker => 14,
+            Self::Migration | Self::Command | Self::Worker => 14,
             Self::Jobs => 10,
         }
     }
 
     fn session(self) -> String {
         match self {
-            Self::Command => SESSION.to_owned(),
-            Self::Worker => format!("{SESSION}; {WORKERS_SESSION}; {UNHURRIED_SESSION}"),
-            Self::Jobs => format!("{SESSION}; {WORKERS_SESSION}"),
+            Self::Migration => SESSION.to_owned(),
+            Self::Command => format!("{SESSION}; {OWN_SESSION}"),
+            Self::Worker => format!("{SESSION}; {OWN_SESSION}; {WORKERS_SESSION}; {UNHURRIED_SESSION}"),
+            Self::Jobs => format!("{SESSION}; {OWN_SESSION}; {WORKERS_SESSION}"),
         }
     }
 }
@@ -170,14 +176,18 @@ pub async fn when_unlocked<T, F>(write: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    /// PostgreSQL's `lock_not_available`.
-    const LOCKED: &str = "55P03";
     loop {
         match write().await {
-            Err(StoreError::Database(sqlx::Error::Database(error))) if error.code().as_deref() == Some(LOCKED) => {
-                tokio::time::sleep(LOCKED_PAUSE).await;
-            }
+            Err(StoreError::Database(error)) if is_locked(&error) => tokio::time::sleep(LOCKED_PAUSE).await,
             written => return written,
         }
     }
+}
+
+/// Whether a statement met a row that somebody has locked, and may do better later.
+pub fn is_locked(error: &sqlx::Error) -> bool {
+    /// PostgreSQL's `lock_not_available` and `deadlock_detected`.
+    const LOCKED: [&str; 2] = ["55P03", "40P01"];
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| LOCKED.contains(&&*code))
 }

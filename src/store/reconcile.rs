@@ -111,7 +111,7 @@ pub async fn raise_lease(db: &PgPool, server_id: &str, pod_id: &str, lease: i64)
     let raised = sqlx::query!(
         "UPDATE pinacle.pods SET lease = $3
          WHERE id = $2 AND lease < $3 AND lease >= $3 - $4::bigint
-           AND (server_id IS NOT DISTINCT FROM $1 OR destroyed_at IS NOT NULL)",
+           AND (server_id IS NULL OR server_id = $1 OR destroyed_at IS NOT NULL)",
         server_id,
         pod_id,
         lease,

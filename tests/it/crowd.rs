@@ -22,8 +22,8 @@ async fn two_workers_bring_thirty_pods_where_their_last_jobs_asked() {
     db.execute("CREATE TABLE port_history (port int, held boolean, at timestamptz DEFAULT clock_timestamp())").await;
     db.execute(
         "CREATE FUNCTION note_port() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             IF OLD.proxy_port IS NOT NULL THEN INSERT INTO port_history VALUES (OLD.proxy_port, false); END IF;
-             IF NEW.proxy_port IS NOT NULL THEN INSERT INTO port_history VALUES (NEW.proxy_port, true); END IF;
+             IF OLD.proxy_port IS NOT NULL THEN INSERT INTO pinacle.port_history VALUES (OLD.proxy_port, false); END IF;
+             IF NEW.proxy_port IS NOT NULL THEN INSERT INTO pinacle.port_history VALUES (NEW.proxy_port, true); END IF;
              RETURN NULL; END $$",
     )
     .await;

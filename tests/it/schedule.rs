@@ -25,7 +25,7 @@ async fn rows_older_than_five_days_go_in_batches_and_younger_ones_stay() {
     db.execute("CREATE TABLE deletions (transaction xid8, count int)").await;
     sqlx::raw_sql(
         "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN INSERT INTO deletions SELECT pg_current_xact_id(), count(*) FROM gone; RETURN NULL; END $$;
+         BEGIN INSERT INTO pinacle.deletions SELECT pg_current_xact_id(), count(*) FROM gone; RETURN NULL; END $$;
          CREATE TRIGGER note AFTER DELETE ON pod_logs REFERENCING OLD TABLE AS gone
          FOR EACH STATEMENT EXECUTE FUNCTION note();",
     )

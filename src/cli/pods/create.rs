@@ -67,7 +67,7 @@ impl Create {
             let flags = [("template", &self.template), ("tier", &self.tier)];
             keys.extend(flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?.into()))));
         }
-        spec::resolve(&config, catalog)?;
+        catalog.images.check(&spec::resolve(&config, catalog)?.base_image)?;
         Ok(Checked { slug, config })
     }
 

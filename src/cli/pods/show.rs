@@ -40,10 +40,11 @@ pub async fn run(settings: &Settings, pod: &str) -> anyhow::Result<ExitCode> {
         Some(id) => servers::get(db, id).await?.map(|server| server.name),
         None => None,
     };
-    let known = secrets::of_pod(db, &pod_id).await?.unwrap_or_default();
-    let known = known.into_iter().map(|secret| secret.value.expose_secret().to_owned());
-    if let Ok(config) = &mut pod.config.0 {
-        hide_secrets(config, known);
+    match (&mut pod.config.0, secrets::of_pod(db, &pod_id).await?) {
+        (Ok(config), Some(known)) => {
+            hide_secrets(config, known.into_iter().map(|secret| secret.value.expose_secret().to_owned()));
+        }
+        (config, _) => *config = Err("it may hold secrets that are too large to be looked for".to_owned()),
     }
     let mut shown = Shown { pod, server, jobs: Vec::new() };
     for job in jobs::list(db, Some(&pod_id), LAST_JOBS).await? {

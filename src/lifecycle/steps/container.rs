@@ -67,6 +67,7 @@ pub async fn image(pod: &PodAtWork) -> Result<Ensured, StepError> {
     if ask!(site, "looking for the container", site.runtime.found()).container().is_some() {
         return Ok(Ensured::Already);
     }
+    pod.tools.catalog.images.check(image).map_err(|error| StepError::fail(error.to_string()))?;
     let mut found = ask!(site, "looking for the image", site.runtime.image(image));
     let fetched = found.is_none();
     if fetched {

@@ -65,6 +65,9 @@ async fn unhealthy(services: &ServiceProvisioner<'_>, service: &ServiceTemplate,
 
 /// Takes services and processes down in order before the container stops. What can't be is ended with the container.
 pub async fn stop(pod: &PodAtWork) -> Result<(), StepError> {
+    if !pod.knows_secrets {
+        return Ok(());
+    }
     match stop_all(&pod.site().await?.runtime).await {
         Err(error @ (HostError::Failed { .. } | HostError::CutOff { .. })) => {
             tracing::warn!(pod.id = %pod.fence.pod_id, %error, "The services of a pod did not stop by themselves.");

@@ -14,9 +14,9 @@ async fn held(db: &TestDb, statements: &str) -> PgConnection {
     open
 }
 
-/// The rest of a create, once its install command runs.
-async fn installing(db: &TestDb, slug: &str) -> (String, String) {
-    let config = json!({ "install": ["echo begun >> /workspace/runs", "sleep 25; echo ended >> /workspace/runs"] });
+/// A create whose install command runs, for as many seconds.
+async fn installing(db: &TestDb, slug: &str, seconds: u32) -> (String, String) {
+    let config = json!({ "install": ["echo begun >> /workspace/runs", format!("sleep {seconds}; echo ended >> /workspace/runs")] });
     let pod = db.pod(slug, &config).await;
     let job = db.job(&pod, "create").await;
     db.until(&format!("SELECT count(*) = 1 FROM pod_logs WHERE pod_id = '{pod}' AND container_command LIKE 'sleep%'"))
@@ -32,10 +32,10 @@ async fn an_open_transaction_keeps_its_own_pod_waiting_and_no_other() {
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let (cancelled, destroyed, locked, bystander) = tokio::join!(
-        installing(&db, "cancelled"),
-        installing(&db, "destroyed"),
-        installing(&db, "locked"),
-        installing(&db, "bystander")
+        installing(&db, "cancelled", 120),
+        installing(&db, "destroyed", 120),
+        installing(&db, "locked", 25),
+        installing(&db, "bystander", 25)
     );
     let waiting = db.pod("waiting", &json!({})).await;
     let open = [
@@ -59,10 +59,21 @@ async fn an_open_transaction_keeps_its_own_pod_waiting_and_no_other() {
     ))
     .await;
 
-    for transaction in open {
-        transaction.close().await.unwrap();
+    // What was asked for by then comes about, and the rest is as if nothing had been.
+    let [cancel, destroy, lock, create] = open;
+    for mut committed in [cancel, destroy] {
+        sqlx::raw_sql("COMMIT").execute(&mut committed).await.unwrap();
     }
-    for (pod, job) in [&cancelled, &destroyed, &locked, &bystander] {
+    for rolled_back in [lock, create] {
+        rolled_back.close().await.unwrap();
+    }
+    for (pod, job) in [&cancelled, &destroyed] {
+        let end = db.end_of(job).await;
+        assert_eq!((end.status.as_str(), end.attempt), ("cancelled", 1), "{pod}: {}", end.last_error);
+    }
+    db.until(&format!("SELECT status = 'terminated' FROM pods WHERE id = '{}'", destroyed.0)).await;
+    db.done(&cancelled.0, "destroy").await;
+    for (pod, job) in [&locked, &bystander] {
         let end = db.end_of(job).await;
         assert_eq!((end.status.as_str(), end.attempt), ("succeeded", 1), "{pod}: {}", end.last_error);
         let runs = sh(&format!("docker exec pinacle-pod-{pod} cat /workspace/runs"));

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use crate::support::{TestDb, worker};
+use crate::support::{TestDb, Worker, worker};
 
 /// A role of the whole server; it goes when this does.
 struct Role {
@@ -107,7 +107,6 @@ async fn what_is_not_granted_is_denied() {
     role.drop().await;
 }
 
-/// Whoever comes later, and whatever is added later.
 #[tokio::test]
 async fn no_function_of_ours_is_everybodys() {
     let db = TestDb::new().await;
@@ -117,4 +116,54 @@ async fn no_function_of_ours_is_everybodys() {
     let output = worker::cli(&db, &["grant", "nobody at all"]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && error.contains("nobody at all") && error.contains("CREATE ROLE"), "{error}");
+    // It would lose what the worker needs.
+    let owner = db.text("SELECT current_user").await;
+    for role in ["public", &*owner] {
+        let output = worker::cli(&db, &["grant", role]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains("a role for the app alone"), "{role}: {error}");
+    }
+}
+
+/// The app may make things in `public`, with the names of PostgreSQL's own and arguments that fit better.
+#[tokio::test]
+async fn no_function_of_the_apps_runs_with_the_workers_rights() {
+    let db = TestDb::new().await;
+    db.execute("CREATE TABLE public.caught (by text)").await;
+    for (function, arguments) in [
+        ("json_build_object", vec!["text"; 14]),
+        ("json_build_object", ["text"; 12].into_iter().chain(["text", "int"]).collect()),
+        (
+            "json_build_object",
+            vec![
+                "text", "text", "text", "text", "text", "text", "text", "text", "text", "text", "text", "int", "text",
+                "int",
+            ],
+        ),
+        ("format", vec!["text", "text"]),
+        ("format", vec!["text", "text", "bigint"]),
+        ("concat", vec!["text", "text", "text"]),
+        ("pg_notify", vec!["text", "text"]),
+        ("now", vec![]),
+        ("lower", vec!["text"]),
+    ] {
+        let returns = if function == "json_build_object" { "json" } else { "text" };
+        db.execute(&format!(
+            "CREATE OR REPLACE FUNCTION public.{function}({}) RETURNS {returns} LANGUAGE plpgsql AS
+                 $$ BEGIN INSERT INTO public.caught VALUES ('{function}'); RETURN NULL; END $$",
+            arguments.join(", ")
+        ))
+        .await;
+    }
+    let _worker = Worker::start(&db).await;
+    let pod = db.pod("a", &json!({})).await;
+    let create = db.job(&pod, "create").await;
+    assert_eq!(db.end_of(&create).await.status, "failed", "there is no server");
+    db.text(&format!("SELECT requeue_pod('{pod}')")).await;
+    db.done(&pod, "destroy").await;
+    for command in [&["pods", "list"][..], &["reconcile"], &["servers", "list"], &["jobs", "list"]] {
+        let output = worker::cli(&db, command);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(db.texts("SELECT DISTINCT by FROM public.caught").await, Vec::<String>::new());
 }

@@ -139,7 +139,7 @@ impl Reconciler {
             things.sort_by_key(|(stray, _)| stray.kind);
             let Some(lease) = leases.next(pod_id) else {
                 let what = "its fence file says a lease that no worker gave";
-                report.add(format!("pod {pod_id}"), what, "left to a person".to_owned());
+                report.add(format!("pod {pod_id}"), what, "left to a person");
                 continue;
             };
             let fence = FencedBy { pod_id: pod_id.to_owned(), lease, clock: LeaseClock::new(Instant::now()) };

@@ -105,11 +105,13 @@ pub async fn finish(db: &PgPool, fence: &Fence, id: &str, exit_code: i32, durati
     fence.write(db, "a command's end", statement).await
 }
 
-/// How much of what a job's commands printed is stored, in bytes.
+/// How much of what a job's commands printed is stored, in bytes. The pod's log from before the job is not looked at.
 pub async fn printed(db: &PgPool, pod_id: &str, job_id: &str) -> Result<usize, sqlx::Error> {
     let bytes = sqlx::query_scalar!(
         r#"SELECT coalesce(sum(octet_length(stdout) + octet_length(stderr)), 0)::bigint AS "bytes!"
-           FROM pinacle.pod_logs WHERE pod_id = $1 AND job_id = $2"#,
+           FROM pinacle.pod_logs
+           WHERE pod_id = $1 AND job_id = $2
+             AND timestamp >= (SELECT started_at FROM pinacle.pod_jobs WHERE id = $2)"#,
         pod_id,
         job_id
     )

@@ -44,7 +44,8 @@ pub async fn run(settings: &Settings, pod: &str) -> anyhow::Result<ExitCode> {
         (Ok(config), Some(known)) => {
             hide_secrets(config, known.into_iter().map(|secret| secret.value.expose_secret().to_owned()));
         }
-        (config, _) => *config = Err("it may hold secrets that are too large to be looked for".to_owned()),
+        (config @ Ok(_), None) => *config = Err("it may hold secrets that are too large to be looked for".to_owned()),
+        (Err(_), _) => {}
     }
     let mut shown = Shown { pod, server, jobs: Vec::new() };
     for job in jobs::list(db, Some(&pod_id), LAST_JOBS).await? {

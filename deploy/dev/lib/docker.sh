@@ -36,7 +36,7 @@ start_dockerd() {
   fi
   mkdir -p "$docker_state"
   runsc=$(find_runsc)
-  say "starting Docker with $("$runsc" --version | head -n 1)"
+  say "starting Docker with $("$runsc" --version | sed -n 1p)"
   "$repository/deploy/pod-host.sh" config "$runsc" >"$docker_state/daemon.json"
 
   # What dockerd changes in the kernel and leaves so when it ends.

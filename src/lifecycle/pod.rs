@@ -16,6 +16,7 @@ use crate::{
     store::{
         Fence,
         jobs::Limits,
+        places::Reservation,
         pods::Pod,
         secrets::PodSecret,
         servers::{self, Server},
@@ -62,6 +63,7 @@ pub struct PodAtWork {
 struct Place {
     server_id: Option<String>,
     port: Option<i32>,
+    reserved: Option<Reservation>,
 }
 
 /// Where the pod is, and the managers that work there.
@@ -85,7 +87,8 @@ impl PodAtWork {
         let (knows_secrets, secrets) = (secrets.is_some(), secrets.unwrap_or_default());
         let hidden = secrets.iter().map(|secret| secret.value.expose_secret().to_owned()).chain(spec.secrets());
         let redactor = Redactor::new(hidden);
-        let place = Mutex::new(Place { server_id: pod.server_id.clone(), port: pod.proxy_port });
+        let place = Place { server_id: pod.server_id.clone(), port: pod.proxy_port, reserved: pod.reserved() };
+        let place = Mutex::new(place);
         let progress = Arc::new(Progress::new(attempt));
         let log_budget = Arc::new(LogBudget::new(tools.log_budget_mb));
         let (site, project, inside) = (OnceCell::new(), OnceCell::new(), OnceLock::new());
@@ -120,6 +123,16 @@ impl PodAtWork {
     /// The pod has been given a server, or none any more.
     pub fn is_on(&self, server_id: Option<String>) {
         self.with_place(|place| place.server_id = server_id);
+    }
+
+    /// The pod has reserved this on its server, or nothing any more.
+    pub fn has_reserved(&self, reservation: Option<Reservation>) {
+        self.with_place(|place| place.reserved = reservation);
+    }
+
+    /// What the pod has reserved on its server.
+    pub fn reserved(&self) -> Option<Reservation> {
+        self.with_place(|place| place.reserved)
     }
 
     /// The pod has been given a port, or none any more.

@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, str::FromStr};
 
-use crate::store::pods::PORTS;
+use crate::store::places::PORTS;
 
 /// Addresses in a pod's subnet: its gateway, its container, and room for what a pod may bring later.
 const SUBNET_SIZE: u32 = 16;

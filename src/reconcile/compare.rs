@@ -7,7 +7,10 @@ use std::{
 
 use super::inventory::{Container, FenceFile, Inventory, Labelled};
 use crate::{
-    runtime::names::{is_foreign, is_pod_id, object_name},
+    runtime::{
+        Limits,
+        names::{is_foreign, is_pod_id, object_name},
+    },
     store::{
         jobs::JobKind,
         pods::PodStatus,
@@ -49,18 +52,20 @@ pub struct Stray {
 }
 
 /// What brings a pod back to what the database says of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Remedy {
     Ask(JobKind),
     /// Nothing does that without losing something; a person decides. The sentence is the pod's `last_error`.
     Fail(String),
     /// The host has seen a newer lease than the database has given.
     RaiseLease(i64),
+    /// Its container has this, by CPUs and MiB, and so it takes this of its server.
+    Reserve(f32, i32),
     Nothing,
 }
 
 /// A pod that is not as the database says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Deviation {
     pub pod: Believed,
     pub what: String,
@@ -185,7 +190,17 @@ fn run(pod: &Believed, container: Option<&Container>, has_network: bool) -> Opti
         Some(found) if pod.container_started_at.as_ref().is_some_and(|at| *at != found.started_at) => {
             start("its container was started anew, and its processes were not".to_owned())
         }
-        Some(found) => wrong_port(pod, found),
+        Some(found) => wrong_port(pod, found).or_else(|| wrong_size(pod, found)),
+    }
+}
+
+/// A container that was given something else than what is reserved for it counts by what it has, as long as it runs.
+fn wrong_size(pod: &Believed, container: &Container) -> Option<(String, Remedy)> {
+    let (reserved, given) = (Limits::from_reserved(pod.cpu_cores?, pod.memory_mb?), container.limits());
+    let what = (reserved != given).then(|| format!("its container has {given}, and {reserved} are reserved for it"))?;
+    match given.cores_and_mb() {
+        Some((cpu_cores, memory_mb)) => Some((what, Remedy::Reserve(cpu_cores, memory_mb))),
+        None => Some((what + "; a restart gives it what its tier has", Remedy::Nothing)),
     }
 }
 
@@ -231,6 +246,8 @@ mod tests {
             server_id: Some(SERVER.to_owned()),
             proxy_port: Some(30_000),
             container_started_at: Some("then".to_owned()),
+            cpu_cores: Some(0.5),
+            memory_mb: Some(1024),
             lease: 3,
             busy: false,
         }
@@ -239,7 +256,7 @@ mod tests {
     fn container(state: &str, started_at: &str) -> String {
         format!(
             r#"{{"container":{{"key":"c1","name":"pinacle-pod-pod_a","state":"{state}","exit_code":137,
-            "started_at":"{started_at}","bindings":{{"80/tcp":[{{"HostIp":"","HostPort":"30000"}}]}},"pod":"pod_a",
+            "started_at":"{started_at}","nano_cpus":500000000,"memory":1073741824,"bindings":{{"80/tcp":[{{"HostIp":"","HostPort":"30000"}}]}},"pod":"pod_a",
             "installation":"ours"}}}}"#
         )
         .replace('\n', "")
@@ -283,6 +300,18 @@ mod tests {
         assert_eq!(remedy(PodStatus::Running, &[container("running", "then"), rest[1].clone()]), start);
         assert_eq!(remedy(PodStatus::Stopped, &with(container("running", "then"))), Some(Remedy::Ask(JobKind::Stop)));
         assert_eq!(remedy(PodStatus::Terminating, &[]), Some(Remedy::Ask(JobKind::Destroy)));
+    }
+
+    #[test]
+    fn what_runs_takes_what_it_was_given() {
+        let rest = [thing("network", "pod_a", "ours"), thing("volume", "pod_a", "ours")];
+        let with =
+            |given: &str, state: &str| [&[container(state, "then").replace("1073741824", given)][..], &rest].concat();
+        let reserve = Some(Remedy::Reserve(0.5, 4096));
+        assert_eq!(remedy(PodStatus::Running, &with("4294967296", "running")), reserve);
+        assert_eq!(remedy(PodStatus::Running, &with("0", "running")), Some(Remedy::Nothing));
+        assert_eq!(remedy(PodStatus::Running, &with("9223372036854775807", "running")), Some(Remedy::Nothing));
+        assert_eq!(remedy(PodStatus::Stopped, &with("4294967296", "exited")), None, "its next start sets it right");
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::{collections::HashMap, time::Duration};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::host::{Command, ConnectionError, Host, connection::Collected};
+use crate::{
+    host::{Command, ConnectionError, Host, connection::Collected},
+    runtime::Limits,
+};
 
 const SCRIPT: &str = include_str!("inventory.sh");
 const TIMEOUT: Duration = Duration::from_mins(2);
@@ -30,6 +33,8 @@ pub struct Container {
     pub state: String,
     pub exit_code: i32,
     pub started_at: String,
+    nano_cpus: i64,
+    memory: i64,
     /// By port inside, as `80/tcp`.
     bindings: Option<HashMap<String, Option<Vec<Binding>>>>,
 }
@@ -43,6 +48,10 @@ struct Binding {
 impl Container {
     pub fn is_running(&self) -> bool {
         self.state == "running"
+    }
+
+    pub fn limits(&self) -> Limits {
+        Limits::new(self.nano_cpus, self.memory)
     }
 
     /// Whether it publishes the pod's nginx on this port of the host.
@@ -152,7 +161,7 @@ pub(super) mod tests {
     #[test]
     fn a_listing_is_read_line_by_line() {
         let inventory = parse(&[
-            r#"{"container":{"key":"c1","name":"pinacle-pod-pod_a","state":"running","exit_code":0,"started_at":"2026-01-01T00:00:00Z",
+            r#"{"container":{"key":"c1","name":"pinacle-pod-pod_a","state":"running","exit_code":0,"started_at":"2026-01-01T00:00:00Z","nano_cpus":500000000,"memory":1073741824,
                 "bindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"30001"}]},"pod":"pod_a","installation":"i"}}"#
                 .replace('\n', "")
                 .as_str(),

@@ -5,6 +5,7 @@ ours=--filter=label=pinacle.pod
 owner='"pod":{{json (.Label "pinacle.pod")}},"installation":{{json (.Label "pinacle.installation")}}'
 container='"key":{{json .Id}},"name":{{json (slice .Name 1)}},"state":{{json .State.Status}},"exit_code":{{.State.ExitCode}}'
 container=$container',"started_at":{{json .State.StartedAt}},"bindings":{{json .HostConfig.PortBindings}}'
+container=$container',"nano_cpus":{{.HostConfig.NanoCpus}},"memory":{{.HostConfig.Memory}}'
 container=$container',"pod":{{json (index .Config.Labels "pinacle.pod")}}'
 container=$container',"installation":{{json (index .Config.Labels "pinacle.installation")}}'
 

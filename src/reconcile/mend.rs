@@ -8,7 +8,7 @@ use super::{
 };
 use crate::store::{
     jobs::JobKind,
-    reconcile::{ask, asked_within, fail, raise_lease},
+    reconcile::{ask, asked_within, fail, raise_lease, reserve},
 };
 
 /// A pod that has to be mended more often than this within [`RELAPSE_SPAN`] is not mended by the same once more.
@@ -30,6 +30,12 @@ impl Reconciler {
                     raise_lease(db, server_id, &pod.id, *lease).await?;
                 }
                 Ok(self.did("raised the lease in the database", "the lease in the database would be raised"))
+            }
+            Remedy::Reserve(cpu_cores, memory_mb) => {
+                if !self.dry_run && !reserve(db, &pod.id, pod.lease, *cpu_cores, *memory_mb).await? {
+                    return Ok(OVERTAKEN.to_owned());
+                }
+                Ok(self.did("reserved what it has", "what it has would be reserved"))
             }
             Remedy::Fail(reason) => self.give_up(deviation, reason).await,
             Remedy::Ask(kind) if asked_within(db, &pod.id, RELAPSE_SPAN).await? >= MAX_RELAPSES => {

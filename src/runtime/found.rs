@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::Limits;
 use crate::host::InnerGuard;
 
 /// The label by which an image says that it brings the guard, and the version that this worker speaks to.
@@ -28,6 +29,7 @@ pub struct Container {
     /// When it was last started, by the host's clock, as Docker writes it.
     pub started_at: String,
     pub guard: InnerGuard,
+    pub limits: Limits,
     endpoint: Option<Endpoint>,
 }
 
@@ -45,12 +47,13 @@ struct Endpoint {
 
 impl Container {
     /// One that was just made, and not started yet.
-    pub(super) fn new(id: &str) -> Self {
+    pub(super) fn new(id: &str, limits: Limits) -> Self {
         Self {
             id: id.to_owned(),
             running: false,
             started_at: String::new(),
             guard: InnerGuard::Script,
+            limits,
             endpoint: Some(Endpoint { network_id: String::new(), ip_address: String::new() }),
         }
     }
@@ -78,6 +81,7 @@ impl Container {
 pub(super) fn container_format(name: &str) -> String {
     format!(
         "container {{{{.Id}}}} {{{{.State.Status}}}} {{{{.State.StartedAt}}}} \
+         {{{{.HostConfig.NanoCpus}}}} {{{{.HostConfig.Memory}}}} \
          {{{{json (index .Config.Labels \"{GUARD_LABEL}\")}}}} {{{{json (index .NetworkSettings.Networks \"{name}\")}}}}"
     )
 }
@@ -108,8 +112,9 @@ impl Found {
 }
 
 fn parse_container(line: &str) -> Option<Container> {
-    let mut fields = line.splitn(5, ' ');
+    let mut fields = line.splitn(7, ' ');
     let (id, status, started_at) = (fields.next()?, fields.next()?, fields.next()?);
+    let (nano_cpus, memory) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
     let (guard, endpoint) = (fields.next()?, fields.next()?);
     let has_program = guard.trim_matches('"') == GUARD_VERSION;
     Some(Container {
@@ -117,6 +122,7 @@ fn parse_container(line: &str) -> Option<Container> {
         running: status == "running",
         started_at: started_at.to_owned(),
         guard: if has_program { InnerGuard::Program } else { InnerGuard::Script },
+        limits: Limits::new(nano_cpus, memory),
         endpoint: serde_json::from_str(endpoint).unwrap_or_default(),
     })
 }
@@ -129,19 +135,21 @@ mod tests {
     fn a_look_is_read_whole() {
         let found = Found::parse(concat!(
             "network n1\n",
-            "container c1 running 2026-01-02T03:04:05.6Z \"1\" {\"NetworkID\":\"n1\",\"IPAddress\":\"10.200.0.2\"}\n",
+            "container c1 running 2026-01-02T03:04:05.6Z 500000000 1073741824 \"1\" {\"NetworkID\":\"n1\",\"IPAddress\":\"10.200.0.2\"}\n",
             "volume pinacle-pod-x\n",
         ));
         let container = found.container().unwrap();
         assert_eq!((container.running, container.guard), (true, InnerGuard::Program));
         assert_eq!(container.address(), Some("10.200.0.2"));
+        assert_eq!(container.limits, Limits::from_reserved(0.5, 1024));
         assert!(container.is_in(&found.networks) && !container.is_in(&["n2".to_owned()]));
         assert_eq!((found.networks, found.volumes), (vec!["n1".to_owned()], vec!["pinacle-pod-x".to_owned()]));
     }
 
     #[test]
     fn a_container_is_in_a_network_by_its_id_and_one_that_never_ran_by_its_name() {
-        let line = |guard: &str, endpoint: &str| format!("container c1 exited 0001-01-01T00:00:00Z {guard} {endpoint}");
+        let line =
+            |guard: &str, endpoint: &str| format!("container c1 exited 0001-01-01T00:00:00Z 0 0 {guard} {endpoint}");
         let container = |endpoint: &str| Found::parse(&line("null", endpoint)).containers.remove(0);
         let networks = ["new".to_owned()];
         let lost = container(r#"{"NetworkID":"old","IPAddress":""}"#);

@@ -5,6 +5,7 @@
 
 mod found;
 mod inside;
+mod limits;
 pub mod names;
 pub mod quota;
 pub mod shell;
@@ -20,6 +21,7 @@ use crate::{
 use found::container_format;
 pub use found::{Container, Found};
 pub use inside::Inside;
+pub use limits::Limits;
 use names::{label_filter, label_options, object_name};
 use quota::DiskQuota;
 
@@ -189,14 +191,14 @@ impl ContainerRuntime {
 
     /// Creates the container and returns its id.
     pub async fn create_container(&self, spec: &ContainerSpec<'_>) -> Result<String, HostError> {
-        let memory = format!("{}m", spec.tier.memory_mb);
+        let limits = Limits::of(spec.tier);
         let mut create = self
             .docker(["container", "create", "--runtime", RUNTIME, "--name", &self.name, "--hostname", spec.hostname])
             .args(label_options(&self.pod_id, &self.installation))
             .args(["--network", &self.name])
             .args(["--publish", &format!("{}:{}:80/tcp", spec.bind_address, spec.port)])
             .args(["--mount", &format!("type=volume,source={},target={WORKSPACE}", self.name)])
-            .args(["--memory", &memory, "--memory-swap", &memory, "--cpus", &spec.tier.cpu_cores.to_string()])
+            .args(limits.options())
             .args(["--pids-limit", &PIDS_LIMIT.to_string(), "--restart", "unless-stopped"])
             .args(["--stop-timeout", &STOP_GRACE_SECONDS.to_string(), "--log-driver", "json-file"])
             .arg("--no-healthcheck")
@@ -214,8 +216,16 @@ impl ContainerRuntime {
         }
         let created = self.recorder.run(&create.args(["--pull", "never", spec.image])).await;
         let id = created.inspect_err(|_| self.recorder.host.facts.forget(&image_fact(spec.image)))?.stdout;
-        self.update(|found| found.containers.push(Container::new(id.trim()))).await;
+        self.update(|found| found.containers.push(Container::new(id.trim(), limits))).await;
         Ok(id.trim().to_owned())
+    }
+
+    /// Changes what the container, which must not run, may use.
+    pub async fn resize_container(&self, limits: Limits) -> Result<(), HostError> {
+        let update = self.docker(["container", "update"]).args(limits.options()).arg(&self.name);
+        self.recorder.run(&update.label("📐 Resizing the container")).await?;
+        self.update(|found| found.containers.iter_mut().for_each(|container| container.limits = limits)).await;
+        Ok(())
     }
 
     /// Starts the container, and returns it as it runs then.

@@ -4,7 +4,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::error::{SpecError, no_such};
-use crate::store::pods::Reservation;
+use crate::store::places::Reservation;
 
 const TIERS: &str = include_str!("tiers.toml");
 

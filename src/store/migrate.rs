@@ -21,7 +21,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
 const SCHEMA: &str = include_str!("../../migrations/schema.sql");
 
 /// In the order in which they need each other.
-const FUNCTIONS: [&str; 10] = [
+const FUNCTIONS: [&str; 11] = [
     include_str!("../../migrations/functions/ids.sql"),
     include_str!("../../migrations/functions/pods.sql"),
     include_str!("../../migrations/functions/line.sql"),
@@ -29,6 +29,7 @@ const FUNCTIONS: [&str; 10] = [
     include_str!("../../migrations/functions/slots.sql"),
     include_str!("../../migrations/functions/claim.sql"),
     include_str!("../../migrations/functions/capacity.sql"),
+    include_str!("../../migrations/functions/ports.sql"),
     include_str!("../../migrations/functions/events.sql"),
     include_str!("../../migrations/functions/app.sql"),
     include_str!("../../migrations/functions/rights.sql"),

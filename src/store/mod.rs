@@ -8,6 +8,7 @@ pub mod installation;
 pub mod jobs;
 pub mod logs;
 mod migrate;
+pub mod places;
 pub mod pods;
 pub mod reconcile;
 pub mod rights;

@@ -11,7 +11,7 @@ use super::{interval, jobs::JobKind, pods::PodStatus};
 pub const REQUESTED_BY: &str = "reconcile";
 
 /// A pod, as the database has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Believed {
     pub id: String,
     pub slug: String,
@@ -19,6 +19,8 @@ pub struct Believed {
     pub server_id: Option<String>,
     pub proxy_port: Option<i32>,
     pub container_started_at: Option<String>,
+    pub cpu_cores: Option<f32>,
+    pub memory_mb: Option<i32>,
     pub lease: i64,
     /// A job of it runs, or is due.
     pub busy: bool,
@@ -28,7 +30,7 @@ pub struct Believed {
 pub async fn believed(db: &PgPool, server_id: &str, ids: &[String]) -> Result<Vec<Believed>, sqlx::Error> {
     sqlx::query_as!(
         Believed,
-        r#"SELECT id, slug, status AS "status: PodStatus", server_id, proxy_port, container_started_at, lease,
+        r#"SELECT id, slug, status AS "status: PodStatus", server_id, proxy_port, container_started_at, cpu_cores, memory_mb, lease,
                   pinacle.pod_is_busy(id) AS "busy!"
            FROM pinacle.pods WHERE (server_id = $1 AND destroyed_at IS NULL) OR id = ANY ($2)"#,
         server_id,
@@ -99,6 +101,25 @@ pub async fn fail(db: &PgPool, pod_id: &str, seen: PodStatus, lease: i64, reason
     .execute(db)
     .await?;
     Ok(failed.rows_affected() > 0)
+}
+
+/// Counts what a pod's container has as what the pod takes of its server. False where the pod is no longer as it was seen.
+pub async fn reserve(
+    db: &PgPool,
+    pod_id: &str,
+    lease: i64,
+    cpu_cores: f32,
+    memory_mb: i32,
+) -> Result<bool, sqlx::Error> {
+    let reserved = sqlx::query!(
+        "UPDATE pinacle.pods SET cpu_cores = $3, memory_mb = $4
+         WHERE id = $1 AND lease = $2 AND destroyed_at IS NULL AND NOT pinacle.pod_is_busy(id)",
+        pod_id,
+        lease,
+        cpu_cores,
+        memory_mb
+    );
+    Ok(reserved.execute(db).await?.rows_affected() > 0)
 }
 
 /// How far ahead of the database a host is believed to be: a database that was put back by days is not further behind.

@@ -5,4 +5,5 @@ mod bombs;
 mod images;
 mod locks;
 mod logs;
+mod size;
 mod stop;

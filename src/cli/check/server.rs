@@ -9,7 +9,7 @@ use crate::{
     cli::{servers::address, terminal},
     host::{Command, ConnectionError, Host, HostDirectory, Outcome, connection::Collected},
     network::parse_listening_ports,
-    store::{pods::PORTS, servers::Server},
+    store::{places::PORTS, servers::Server},
 };
 
 /// What ends a question that a broken host never answers.

@@ -1,10 +1,10 @@
 //! The steps on the host: network, volume, image, container, and their removal.
 
-use super::Ensured;
+use super::{Ensured, placement};
 use crate::{
     host::HostError,
     lifecycle::{Decision, PodAtWork, StepError, pod::Site},
-    runtime::{Container, ContainerSpec, Diagnosis},
+    runtime::{Container, ContainerSpec, Diagnosis, Limits},
     store::pods::{self, Facts},
 };
 
@@ -89,8 +89,10 @@ pub async fn container(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let found = ask!(site, "looking for the container", site.runtime.found());
     if let Some(container) = found.container() {
         pods::set_container(pod.db(), &pod.fence, Some(&container.id)).await?;
-        return rejoin(pod, site, container, &found.networks).await;
+        let joined = rejoin(pod, site, container, &found.networks).await?;
+        return Ok(Ensured::by(resize(pod, site).await? || joined == Ensured::Done));
     }
+    placement::reserve_growth(pod, site).await?;
     let spec = ContainerSpec {
         image: &pod.spec.base_image,
         hostname: &pod.pod.slug,
@@ -120,6 +122,21 @@ async fn rejoin(
     }
     ask!(site, "connecting the container to its network", site.network.connect_container(container));
     Ok(Ensured::Done)
+}
+
+/// Gives a container that does not run what its pod's tier says by now. One that runs keeps what it has until it starts
+/// again: gVisor takes up its limits as it starts. True where there was something to change.
+async fn resize(pod: &PodAtWork, site: &Site) -> Result<bool, StepError> {
+    let found = ask!(site, "looking at the container", site.runtime.found());
+    let Some(container) = found.container().filter(|container| !container.running) else { return Ok(false) };
+    let limits = Limits::of(&pod.spec.tier);
+    placement::reserve_growth(pod, site).await?;
+    let differs = container.limits != limits;
+    if differs {
+        ask!(site, "giving the container what its tier has", site.runtime.resize_container(limits));
+    }
+    placement::release_surplus(pod, site).await?;
+    Ok(differs)
 }
 
 pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {

@@ -2,9 +2,10 @@
 
 use super::Ensured;
 use crate::{
-    lifecycle::{PodAtWork, StepError},
+    lifecycle::{PodAtWork, StepError, pod::Site},
+    spec::Tier,
     store::{
-        pods::{self, PORTS, Placement},
+        places::{self, PORTS, Placement, Reservation},
         servers::{self, Server},
     },
 };
@@ -13,7 +14,6 @@ use crate::{
 pub async fn place(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let (tier, chosen) = (&pod.spec.tier, pod.pod.server_id.as_deref());
     if chosen.is_some() && pod.pod.proxy_port.is_some() {
-        pods::reserve(pod.db(), &pod.fence, tier.reservation()).await?;
         return Ok(Ensured::Already);
     }
     let server = match chosen {
@@ -21,9 +21,10 @@ pub async fn place(pod: &PodAtWork) -> Result<Ensured, StepError> {
         None => None,
     };
     let max_jobs = pod.tools.limits.per_server;
-    match (pods::place(pod.db(), &pod.fence, tier.reservation(), chosen, max_jobs).await?, server) {
+    match (places::place(pod.db(), &pod.fence, tier.reservation(), chosen, max_jobs).await?, server) {
         (Placement::Placed(server_id), _) => {
             pod.is_on(Some(server_id));
+            pod.has_reserved(Some(tier.reservation()));
             Ok(Ensured::Done)
         }
         (Placement::NoSlot, _) => Err(StepError::defer(format!(
@@ -39,16 +40,51 @@ pub async fn place(pod: &PodAtWork) -> Result<Ensured, StepError> {
             "server {name} is {status} and takes no new pods. Choose another, or run `pinacle-worker servers resume \
              {name}`"
         ))),
-        (Placement::NoRoom, server) => Err(StepError::fail(format!(
-            "{} room for tier {} ({} CPU, {} MB of memory, {} GB of disk). Destroy pods, choose a smaller tier, or add a \
-             server",
-            server.map_or_else(|| "no online server has".to_owned(), |server| format!("server {} has no", server.name)),
-            tier.name,
-            tier.cpu_cores,
-            tier.memory_mb,
-            tier.disk_gb
-        ))),
+        (Placement::NoRoom, server) => {
+            let who = server.map_or_else(|| "no online server has".to_owned(), |Server { name, .. }| lacks(&name));
+            Err(no_room(&who, tier, "or add a server"))
+        }
     }
+}
+
+fn lacks(server: &str) -> String {
+    format!("server {server} has no")
+}
+
+fn no_room(who_has_no: &str, tier: &Tier, or: &str) -> StepError {
+    let Tier { name, cpu_cores, memory_mb, disk_gb } = tier;
+    StepError::fail(format!(
+        "{who_has_no} room for tier {name} ({cpu_cores} CPU, {memory_mb} MB of memory, {disk_gb} GB of disk). Destroy \
+         pods, choose a smaller tier, {or}"
+    ))
+}
+
+/// What the pod shall have reserved. It keeps the disk that it was made with: nothing takes that back.
+fn wanted(pod: &PodAtWork) -> Reservation {
+    let tier = pod.spec.tier.reservation();
+    Reservation { disk_gb: pod.reserved().map_or(tier.disk_gb, |held| held.disk_gb.max(tier.disk_gb)), ..tier }
+}
+
+/// Reserves what the pod's tier has grown by, before its container gets it.
+pub async fn reserve_growth(pod: &PodAtWork, site: &Site) -> Result<(), StepError> {
+    let wanted = wanted(pod);
+    reserve(pod, site, pod.reserved().map_or(wanted, |held| held.max(wanted))).await
+}
+
+/// Gives back what the pod's tier has shrunk by, once its container has no more of it.
+pub async fn release_surplus(pod: &PodAtWork, site: &Site) -> Result<(), StepError> {
+    reserve(pod, site, wanted(pod)).await
+}
+
+async fn reserve(pod: &PodAtWork, site: &Site, reservation: Reservation) -> Result<(), StepError> {
+    if pod.reserved() == Some(reservation) {
+        return Ok(());
+    }
+    if !places::reserve(pod.db(), &pod.fence, &site.server.id, reservation).await? {
+        return Err(no_room(&lacks(&site.server.name), &pod.spec.tier, "or go back to what it had"));
+    }
+    pod.has_reserved(Some(reservation));
+    Ok(())
 }
 
 pub async fn port(pod: &PodAtWork) -> Result<Ensured, StepError> {
@@ -57,7 +93,7 @@ pub async fn port(pod: &PodAtWork) -> Result<Ensured, StepError> {
     }
     let site = pod.site().await?;
     let taken = site.network.listening_ports().await?;
-    match pods::take_port(pod.db(), &pod.fence, &site.server.id, &taken).await? {
+    match places::take_port(pod.db(), &pod.fence, &site.server.id, &taken).await? {
         Some(port) => {
             pod.holds(Some(port));
             // Nothing of a pod is made on a host before its port is on record.
@@ -77,8 +113,9 @@ pub async fn port(pod: &PodAtWork) -> Result<Ensured, StepError> {
 /// Gives server and port back; no command of this pod follows.
 pub async fn release(pod: &PodAtWork) -> Result<Ensured, StepError> {
     super::container::forget_fence(pod).await?;
-    pods::release(pod.db(), &pod.fence).await?;
+    places::release(pod.db(), &pod.fence).await?;
     pod.is_on(None);
     pod.holds(None);
+    pod.has_reserved(None);
     Ok(Ensured::Done)
 }

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use pinacle_worker::store::{
-    pods::{self, Placement, Reservation},
+    jobs,
+    places::{self, Placement, Reservation},
+    pods::PodStatus,
     servers,
+    steps::Changes,
 };
 use tokio::task::JoinSet;
 
@@ -80,7 +83,7 @@ async fn placements_at_the_same_moment_oversell_no_server() {
     for fence in fences {
         let db = Arc::clone(&db);
         let wanted = Reservation { cpu_cores: 0.5, memory_mb: 1024, disk_gb: 10 };
-        placements.spawn(async move { pods::place(&db.pool, &fence, wanted, None, 100).await.unwrap() });
+        placements.spawn(async move { places::place(&db.pool, &fence, wanted, None, 100).await.unwrap() });
     }
     let placements = placements.join_all().await;
     let placed = placements.iter().filter(|placement| matches!(placement, Placement::Placed(_))).count();
@@ -100,7 +103,7 @@ async fn a_server_that_runs_as_many_jobs_as_it_may_is_not_chosen() {
         let pod = pod(&db, &format!("pod-{number}")).await;
         db.job(&pod, "create").await;
         let fence = claim(&db, &pod, "a").await.unwrap().fence();
-        placements.push(pods::place(&db.pool, &fence, wanted, None, 1).await.unwrap());
+        placements.push(places::place(&db.pool, &fence, wanted, None, 1).await.unwrap());
     }
     assert!(matches!(&placements[0], Placement::Placed(id) if *id == emptiest), "{placements:?}");
     assert!(matches!(&placements[1], Placement::Placed(id) if *id == other), "{placements:?}");
@@ -121,7 +124,7 @@ async fn an_open_transaction_of_the_apps_that_chooses_a_server_keeps_nobody_from
     db.job(&pod, "create").await;
     let fence = claim(&db, &pod, "a").await.unwrap().fence();
     let wanted = Reservation { cpu_cores: 0.5, memory_mb: 1024, disk_gb: 10 };
-    let placed = pods::place(&db.pool, &fence, wanted, None, 100).await.unwrap();
+    let placed = places::place(&db.pool, &fence, wanted, None, 100).await.unwrap();
     assert!(matches!(placed, Placement::Placed(id) if id == server));
     open.commit().await.unwrap();
     assert_eq!(db.text(DISAGREE).await, "0");
@@ -141,4 +144,40 @@ async fn a_miscount_is_found_and_corrected() {
         assert_eq!(found.counted, "1 pods, 0.5 CPU, 1024 MB of memory, 10 GB of disk");
     }
     assert_eq!(servers::recount(&db.pool, &server, true).await.unwrap(), None);
+}
+
+/// A browser may still know the one that was there before.
+#[tokio::test]
+async fn the_port_of_a_destroyed_pod_is_given_out_last() {
+    let db = TestDb::new().await;
+    let server = server(&db, "a", 65536).await;
+    let mut number = 0;
+    let mut create = async |taken: &[i32]| {
+        number += 1;
+        let pod = pod(&db, &format!("pod-{number}")).await;
+        db.job(&pod, "create").await;
+        let fence = claim(&db, &pod, "a").await.unwrap().fence();
+        let wanted = Reservation { cpu_cores: 0.5, memory_mb: 1024, disk_gb: 10 };
+        places::place(&db.pool, &fence, wanted, None, 100).await.unwrap();
+        let port = places::take_port(&db.pool, &fence, &server, taken).await.unwrap();
+        jobs::succeed(&db.pool, &fence, PodStatus::Running, &Changes::default()).await.unwrap();
+        (pod, port)
+    };
+    let destroy = async |pod: &str| {
+        db.job(pod, "destroy").await;
+        let fence = claim(&db, pod, "a").await.unwrap().fence();
+        jobs::succeed(&db.pool, &fence, PodStatus::Terminated, &Changes::default()).await.unwrap();
+    };
+    let (first, port) = create(&[]).await;
+    assert_eq!(port, Some(30_000));
+    let (second, port) = create(&[]).await;
+    assert_eq!(port, Some(30_001));
+    destroy(&second).await;
+    destroy(&first).await;
+    assert_eq!(create(&[]).await.1, Some(30_002), "nobody had it");
+    let all_others: Vec<i32> = (30_003..=40_000).collect();
+    assert_eq!(create(&all_others).await.1, Some(30_001), "it was given back first");
+    assert_eq!(create(&all_others).await.1, Some(30_000));
+    assert_eq!(create(&all_others).await.1, None);
+    assert_eq!(db.text("SELECT count(*) FROM released_ports").await, "2");
 }

@@ -4,7 +4,8 @@ use pinacle_worker::store::{
     Fence, StoreError,
     jobs::{self, JobStatus},
     logs::{self, NewLog, Update},
-    pods::{self, Facts, PodStatus, Reservation},
+    places::{self, Reservation},
+    pods::{self, Facts, PodStatus},
     steps::Changes,
 };
 use sqlx::PgPool;
@@ -33,16 +34,16 @@ async fn every_write(db: &PgPool, fence: &Fence, server: &str, log: &str) -> Vec
         ("logs::begin", logs::begin(db, fence, &LOG).await.map(drop)),
         ("logs::write", logs::write(db, fence, log, Some(&output), None).await),
         ("logs::finish", logs::finish(db, fence, log, 0, 5).await),
-        ("pods::place", pods::place(db, fence, SMALL, None, 100).await.map(drop)),
-        ("pods::reserve", pods::reserve(db, fence, SMALL).await),
-        ("pods::take_port", pods::take_port(db, fence, server, &[]).await.map(drop)),
+        ("places::place", places::place(db, fence, SMALL, None, 100).await.map(drop)),
+        ("places::reserve", places::reserve(db, fence, server, SMALL).await.map(drop)),
+        ("places::take_port", places::take_port(db, fence, server, &[]).await.map(drop)),
         ("pods::set_status", pods::set_status(db, fence, PodStatus::Starting).await),
         ("pods::set_container", pods::set_container(db, fence, Some("c")).await),
         (
             "pods::set_facts",
             pods::set_facts(db, fence, Facts { internal_ip: Some("10.0.0.2"), ..Facts::default() }).await,
         ),
-        ("pods::release", pods::release(db, fence).await),
+        ("places::release", places::release(db, fence).await),
     ]
 }
 

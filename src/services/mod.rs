@@ -72,7 +72,7 @@ impl<'a> ServiceProvisioner<'a> {
     async fn define(&self, service: &ServiceTemplate) -> Result<(), HostError> {
         let cleanup = service.cleanup.as_deref().unwrap_or(":");
         let environment = service.environment.iter().map(|(name, value)| (&**name, &**value));
-        let define = script(DEFINE, [service.name(), &service.start, cleanup])
+        let define = script(DEFINE, [service.name(), &service.start, cleanup, &service.default_port.to_string()])
             .input(exports(environment).map_err(ConnectionError::from)?)
             .infrastructure()
             .label("📝 Writing a service down");

@@ -5,5 +5,6 @@ mod bombs;
 mod images;
 mod locks;
 mod logs;
+mod pages;
 mod size;
 mod stop;

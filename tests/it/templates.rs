@@ -46,9 +46,9 @@ async fn two_pods_from_templates_live_side_by_side() {
     socket.read_until("connected").await;
 
     assert_eq!(fetch(&ports[1], "pod-two.localhost", "/value"), (HOSTILE.to_owned(), "200".to_owned()));
-    for (pod, port) in pods.iter().zip(&ports) {
-        assert_eq!(fetch(port, "localhost-8726.pod-x.localhost", "/healthz").1, "200");
-        assert_eq!(fetch(port, "localhost-7681.pod-x.localhost", "/").1, "200");
+    for ((pod, port), slug) in pods.iter().zip(&ports).zip(["one", "two"]) {
+        assert_eq!(fetch(port, &format!("localhost-8726.pod-{slug}.localhost"), "/healthz").1, "200");
+        assert_eq!(fetch(port, &format!("localhost-7681.pod-{slug}.localhost"), "/").1, "200");
         let value = sh(&format!("docker exec pinacle-pod-{pod} bash -ic 'printf %s \"$VALUE\"' 2>/dev/null"));
         assert_eq!(value, HOSTILE, "in a terminal");
     }

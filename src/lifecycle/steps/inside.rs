@@ -48,7 +48,9 @@ pub(super) async fn run_theirs(pod: &PodAtWork, what: &str, command: Command) ->
 /// Stores the environment for every later command and waits for the pod's nginx, which needs a moment anyway.
 pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let environment = exports_of(pod, &pod.spec).await?;
-    let wait = script_for("bash", PROXY, Inside::PREFIXES)
+    let name = host_name(pod).await?;
+    let wait = script_for("bash", PROXY, [name.as_str()])
+        .args(Inside::PREFIXES)
         .input(environment)
         .infrastructure()
         .label("🔧 Writing the environment")
@@ -70,10 +72,15 @@ pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
     }
 }
 
+/// The pod's own hostname, without a port's.
+async fn host_name(pod: &PodAtWork) -> Result<String, StepError> {
+    Ok(format!("pod-{}.{}", pod.pod.slug, pod.site().await?.server.domain))
+}
+
 /// The environment that every command of the user's is given, as a shell reads it. It goes through stdin: no value stands
 /// in a command.
 async fn exports_of(pod: &PodAtWork, spec: &PodSpec) -> Result<String, StepError> {
-    let (dir, host) = (spec.project_dir(), format!("pod-{}.{}", pod.pod.slug, pod.site().await?.server.domain));
+    let (dir, host) = (spec.project_dir(), host_name(pod).await?);
     let ours = [
         ("PINACLE_POD_ID", pod.fence.pod_id.as_str()),
         ("PINACLE_POD_SLUG", &pod.pod.slug),

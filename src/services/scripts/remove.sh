@@ -5,4 +5,8 @@ for name; do
     mv "/etc/s6/service-$name" "/etc/s6/.service-$name"
 done
 s6-svscanctl -an /etc/s6
+for port in /var/lib/pinacle/ports/*; do
+    [ -f "$port" ] && read -r of <"$port" || continue
+    for name; do [ "$of" != "$name" ] || rm -f "$port"; done
+done
 for name; do rm -rf "/etc/s6/.service-$name" "/etc/pinacle/services/$name" "/var/log/pinacle/$name"; done

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Message, client::IntoClientRequest},
+    tungstenite::{Error, Message, client::IntoClientRequest},
 };
 
 use super::{HANG, eventually, free_port, turn};
@@ -23,13 +23,26 @@ pub struct Socket(WebSocketStream<TcpStream>);
 impl Socket {
     /// Opens one; `protocol` may be empty.
     pub async fn open(port: &str, host: &str, path: &str, protocol: &str) -> Self {
+        Self::try_open(port, host, path, protocol, None).await.unwrap()
+    }
+
+    /// The same from a page at `origin`, where it may be refused.
+    pub async fn try_open(
+        port: &str,
+        host: &str,
+        path: &str,
+        protocol: &str,
+        origin: Option<&str>,
+    ) -> Result<Self, Error> {
         let mut request = format!("ws://{host}{path}").into_client_request().unwrap();
         if !protocol.is_empty() {
             request.headers_mut().insert("Sec-WebSocket-Protocol", protocol.parse().unwrap());
         }
+        if let Some(origin) = origin {
+            request.headers_mut().insert("Origin", origin.parse().unwrap());
+        }
         let stream = TcpStream::connect(format!("{}:{port}", turn::address())).await.unwrap();
-        let (socket, _) = client_async(request, stream).await.unwrap();
-        Self(socket)
+        client_async(request, stream).await.map(|(socket, _)| Self(socket))
     }
 
     pub async fn send(&mut self, text: &str) {

@@ -1,8 +1,16 @@
 # Stores from stdin the environment of every later command, in one go where it changes; waits until the nginx answers;
-# and lists the paths that begin with $@. The name that nginx is asked for belongs to no pod, so nothing the user runs can
+# and lists the paths that begin with $@ but the first, which is the pod's own name: nginx judges by it who may speak to
+# the pod's tools. The name that nginx is asked for belongs to no pod, so nothing the user runs can
 # answer in its place. All that is started here takes its part of the pod's processor from nginx, which starts meanwhile:
 # so bash asks by itself, and waits on a socket that never gets anything.
 umask 077
+shopt -s nullglob
+names=/var/lib/pinacle/names name=$1
+shift
+if [ -d "$names" ] && [ ! -e "$names/$name" ]; then
+    for old in "$names"/*; do rm -f "$old" || exit; done
+    : >"$names/$name" || exit
+fi
 file=/etc/pinacle/environment new=$(</dev/stdin)
 [ -d /etc/pinacle ] || mkdir -p /etc/pinacle || exit
 if [ ! -e "$file" ]; then
@@ -19,7 +27,6 @@ do
     exec 3>&-
     read -r -t 0.02 -u 4
 done
-shopt -s nullglob
 for prefix; do
     for path in "$prefix"*; do printf '%s\n' "$path"; done
 done

@@ -6,7 +6,8 @@ for name; do
 done
 s6-svscanctl -an /etc/s6
 for port in /var/lib/pinacle/ports/*; do
-    [ -f "$port" ] && read -r of <"$port" || continue
+    [ -f "$port" ] || continue
+    read -r of <"$port"
     for name; do [ "$of" != "$name" ] || rm -f "$port"; done
 done
 for name; do rm -rf "/etc/s6/.service-$name" "/etc/pinacle/services/$name" "/var/log/pinacle/$name"; done

@@ -1,15 +1,15 @@
 # What one does with this repository. The stack is started for the time of a command, and what it needs is
-# installed from Debian's packages; `make stack-up` starts it to stay. All but `lint` need root.
+# installed from Debian's packages; `make stack-up` starts it to stay. All but `lint` and `advisories` need root.
 
 stack := deploy/dev/stack
-scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare deploy/dev/test .ci/run
+scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare deploy/dev/test deploy/dev/advisories .ci/run
 # They read an environment that is there only in a pod.
 pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish docker/service/log/run docker/services/*/run \
 	docker/services/*/finish src/lifecycle/steps/scripts/*.sh src/runtime/scripts/*.sh src/services/scripts/*.sh)
 # They run on a pod host, and use `-ef`, which is not POSIX's, but every sh has it.
 host_scripts := src/host/guard.sh src/reconcile/inventory.sh
 
-.PHONY: demo test chaos bench image lint lint-scripts prepare prepare-check stack-up stack-down
+.PHONY: demo test chaos bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
 
 # A pod's life, from the web app's insert to its end.
 demo:
@@ -45,6 +45,10 @@ lint-scripts:
 	shellcheck -s sh -e SC1090,SC1091 $(pod_scripts)
 	shellcheck -s bash $(wildcard src/*/scripts/*.bash src/*/*/scripts/*.bash)
 	shellcheck -s dash -e SC2174 $(host_scripts)
+
+# Known advisories against Cargo.lock; says so where their database can't be reached.
+advisories:
+	deploy/dev/advisories
 
 # .sqlx: what the compiler knows of the queries.
 prepare:

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     network::SubnetPool,
+    secrets::{Keyring, SealingKey},
     spec::{AllowedImages, Catalog},
 };
 
@@ -47,6 +48,37 @@ pub struct Settings {
     /// A file with the private SSH key.
     #[arg(long, global = true, env = "SSH_PRIVATE_KEY_FILE", value_name = "FILE", help_heading = "Settings")]
     pub ssh_private_key_file: Option<PathBuf>,
+
+    /// The key that pods' secrets are sealed for: 32 random bytes, as base64 or as 64 hex digits, such as `openssl rand
+    /// -base64 32` prints. The same for all workers. Without one, secrets are plain text in the database.
+    #[arg(
+        long,
+        global = true,
+        env = "SECRETS_KEY",
+        hide_env_values = true,
+        value_name = "KEY",
+        help_heading = "Settings"
+    )]
+    pub secrets_key: Option<SecretString>,
+
+    /// A file with the key that secrets are sealed for.
+    #[arg(long, global = true, env = "SECRETS_KEY_FILE", value_name = "FILE", help_heading = "Settings")]
+    pub secrets_key_file: Option<PathBuf>,
+
+    /// Older keys, with commas in between: what is sealed for them still opens, and nothing more is sealed for them.
+    #[arg(
+        long,
+        global = true,
+        env = "SECRETS_KEY_FALLBACKS",
+        hide_env_values = true,
+        value_name = "KEYS",
+        help_heading = "Settings"
+    )]
+    pub secrets_key_fallbacks: Option<SecretString>,
+
+    /// A file with older keys, one a line.
+    #[arg(long, global = true, env = "SECRETS_KEY_FALLBACKS_FILE", value_name = "FILE", help_heading = "Settings")]
+    pub secrets_key_fallbacks_file: Option<PathBuf>,
 
     /// Creates, starts and restarts that this process runs at a time. Stops and destroys have as many slots of their own,
     /// and wait for no others. One owner's jobs never take the last slot, unless there is just one.
@@ -200,20 +232,14 @@ impl Settings {
     /// # Errors
     /// The file can't be read, or what is set is no private key.
     pub fn private_key(&self) -> Result<Option<SecretString>, SettingsError> {
-        let (key, origin) = match (&self.ssh_private_key, &self.ssh_private_key_file) {
-            (Some(key), _) if !key.expose_secret().is_empty() => {
-                // Environment files often hold a key in one line.
-                (key.expose_secret().replace("\\n", "\n"), "SSH_PRIVATE_KEY".to_owned())
-            }
-            (_, Some(file)) => {
-                let key = std::fs::read_to_string(file).map_err(|error| {
-                    SettingsError(format!("SSH_PRIVATE_KEY_FILE: {} cannot be read: {error}", file.display()))
-                })?;
-                (key, format!("SSH_PRIVATE_KEY_FILE ({})", file.display()))
-            }
-            _ => return Ok(None),
-        };
-        let key = format!("{}\n", key.trim());
+        let set = itself_or_in_a_file(
+            "SSH_PRIVATE_KEY",
+            self.ssh_private_key.as_ref(),
+            self.ssh_private_key_file.as_deref(),
+        )?;
+        let Some((key, origin)) = set else { return Ok(None) };
+        // Environment files often hold a key in one line.
+        let key = format!("{}\n", key.expose_secret().replace("\\n", "\n").trim());
         russh::keys::decode_secret_key(&key, None).map_err(|error| {
             SettingsError(format!(
                 "{origin} holds no private key that can be used ({error}). Give an unencrypted key in OpenSSH's \
@@ -222,6 +248,45 @@ impl Settings {
         })?;
         Ok(Some(key.into()))
     }
+
+    /// The keys of the pods' secrets. There may be none: then nothing is sealed, and nothing that is sealed opens.
+    ///
+    /// # Errors
+    /// A file can't be read, or what is set is no key.
+    pub fn secrets_keys(&self) -> Result<Keyring, SettingsError> {
+        let (key, file) = (self.secrets_key.as_ref(), self.secrets_key_file.as_deref());
+        let current = match itself_or_in_a_file("SECRETS_KEY", key, file)? {
+            Some((key, origin)) => Some(
+                SealingKey::parse(key.expose_secret())
+                    .map_err(|error| SettingsError(format!("{origin} holds no key: {error}")))?,
+            ),
+            None => None,
+        };
+        let (keys, file) = (self.secrets_key_fallbacks.as_ref(), self.secrets_key_fallbacks_file.as_deref());
+        let Some((keys, origin)) = itself_or_in_a_file("SECRETS_KEY_FALLBACKS", keys, file)? else {
+            return Ok(Keyring::new(current, Vec::new()));
+        };
+        let keys = keys.expose_secret().split([',', '\n']).map(str::trim).filter(|key| !key.is_empty());
+        let fallbacks = (1..).zip(keys).map(|(number, key)| {
+            SealingKey::parse(key).map_err(|error| SettingsError(format!("key {number} of {origin} is none: {error}")))
+        });
+        Ok(Keyring::new(current, fallbacks.collect::<Result<_, _>>()?))
+    }
+}
+
+/// What is set as NAME, or else in the file that `NAME_FILE` names, with where it was found.
+fn itself_or_in_a_file(
+    name: &str,
+    value: Option<&SecretString>,
+    file: Option<&Path>,
+) -> Result<Option<(SecretString, String)>, SettingsError> {
+    if let Some(value) = value.filter(|value| !value.expose_secret().is_empty()) {
+        return Ok(Some((value.clone(), name.to_owned())));
+    }
+    let Some(file) = file else { return Ok(None) };
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| SettingsError(format!("{name}_FILE: {} cannot be read: {error}", file.display())))?;
+    Ok(Some((text.into(), format!("{name}_FILE ({})", file.display()))))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -50,20 +50,34 @@ FOR EACH ROW EXECUTE FUNCTION pinacle.touch_updated_at();
 CREATE OR REPLACE TRIGGER pods_touch BEFORE UPDATE ON pinacle.pods
 FOR EACH ROW EXECUTE FUNCTION pinacle.touch_updated_at();
 
--- What a pod keeps secret is read as a whole by every job, so it has a bound.
+-- How many bytes a stored secret has for its pod. One that is sealed counts as what is in it: its base64 holds that, an
+-- encapsulated key of 32 bytes and a tag of 16. What only looks sealed has the same bound on what is stored.
+CREATE OR REPLACE FUNCTION pinacle.secret_bytes(value text) RETURNS int
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN starts_with(value, 'hpke:v1:')
+    THEN greatest((octet_length(value) - octet_length('hpke:v1:0123456789abcdef:')) / 4 * 3
+                  - (2 - length(rtrim(right(value, 2), '='))) - 48, 0)
+    ELSE octet_length(value) END;
+
+-- What a pod keeps secret is read and opened as a whole by every job, so it has a bound.
 CREATE OR REPLACE FUNCTION pinacle.pod_secrets_check() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     changed pinacle.pod_secrets := CASE WHEN TG_OP = 'UPDATE' THEN OLD ELSE NEW END;
-    others bigint;
+    bytes bigint := pinacle.secret_bytes(NEW.value) + octet_length(NEW.name);
+    others record;
 BEGIN
     -- Two that are inserted at the same moment see each other.
     PERFORM pg_advisory_xact_lock(hashtextextended('pinacle.secrets.' || NEW.pod_id, 0));
-    SELECT coalesce(sum(octet_length(s.value) + octet_length(s.name)), 0) INTO others FROM pinacle.pod_secrets s
+    SELECT count(*) AS count, coalesce(sum(pinacle.secret_bytes(s.value) + octet_length(s.name)), 0) AS bytes
+    INTO others FROM pinacle.pod_secrets s
     WHERE s.pod_id = NEW.pod_id AND (s.kind, s.name) <> (changed.kind, changed.name);
-    IF others + octet_length(NEW.value) + octet_length(NEW.name) > 1048576 THEN
+    IF others.bytes + bytes > 1048576 THEN
         RAISE EXCEPTION 'The secrets of pod "%" would have % bytes; no more than 1048576 (1 MiB) can be stored.', NEW.pod_id,
-            others + octet_length(NEW.value) + octet_length(NEW.name) USING ERRCODE = 'check_violation';
+            others.bytes + bytes USING ERRCODE = 'check_violation';
+    ELSIF others.count >= 4096 AND TG_OP = 'INSERT' THEN
+        RAISE EXCEPTION 'Pod "%" has % secrets; no more than 4096 can be stored.', NEW.pod_id, others.count
+            USING ERRCODE = 'check_violation';
     END IF;
     RETURN NEW;
 END $$;

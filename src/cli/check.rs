@@ -140,6 +140,16 @@ fn check_settings(settings: &Settings) -> (Section, Option<PgPool>) {
         Ok(None) => section.info("there is no SSH private key (SSH_PRIVATE_KEY): enough for local servers only"),
         Err(error) => section.wrong(error.to_string()),
     }
+    match settings.secrets_keys() {
+        Ok(keys) => match keys.current() {
+            Some(key) => section.fit(format!("secrets are sealed for the key {} (SECRETS_KEY)", key.id())),
+            None => section.info(
+                "secrets are plain text in the database and in every backup of it; to seal them, give all workers the \
+                 same SECRETS_KEY, such as `openssl rand -base64 32` prints",
+            ),
+        },
+        Err(error) => section.wrong(error.to_string()),
+    }
     match settings.catalog() {
         Ok(_) => section.fit("the service templates can be read"),
         Err(error) => section.wrong(error.to_string()),

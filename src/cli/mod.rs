@@ -13,6 +13,7 @@ mod pods;
 mod reconcile;
 mod run;
 mod schema;
+mod secrets;
 mod servers;
 mod terminal;
 
@@ -78,6 +79,9 @@ enum Command {
     Cleanup,
     /// Compares what the database says with what the servers hold, now, as the schedule does.
     Reconcile(reconcile::Reconcile),
+    /// Secrets of pods: what they are sealed for, so that the database does not know them.
+    #[command(subcommand)]
+    Secrets(secrets::Secrets),
     /// Prints the JSON Schema of a pod's config.
     Schema,
 }
@@ -109,6 +113,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Logs(command) => logs::run(&settings, command).await,
         Command::Cleanup => cleanup::run(&settings).await,
         Command::Reconcile(command) => reconcile::run(&settings, &command).await,
+        Command::Secrets(command) => secrets::run(&settings, command).await,
         Command::Schema => schema::run(),
     }
 }

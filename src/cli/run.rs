@@ -14,7 +14,8 @@ use crate::{
     lifecycle::Tools,
     queue::{self, DATABASE_PATIENCE, LEASE_VALIDITY, PoolSettings},
     reconcile::{self, Reconciler},
-    schedule::{self, Task, cleanup::Cleanup},
+    schedule::{self, Task, cleanup::Cleanup, sealing},
+    secrets::Keyring,
     settings::{LogFormat, Settings},
     store::{self, Purpose, jobs::Limits},
 };
@@ -26,6 +27,7 @@ const DEFAULT_LOG: &str =
 pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     start_log(settings.log_format);
     let private_key = settings.private_key()?;
+    let keys = Arc::new(settings.secrets_keys()?);
     let catalog = Arc::new(settings.catalog()?);
     let db = super::open_for(settings, Purpose::Worker, DATABASE_PATIENCE).await?;
 
@@ -38,6 +40,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         db: super::pool(settings, Purpose::Jobs, DATABASE_PATIENCE)?,
         hosts: Arc::new(HostDirectory::new(private_key)),
         catalog,
+        keys: Arc::clone(&keys),
         subnets: settings.pod_subnets,
         installation: store::installation::id(&db).await?.into(),
         lease: LeaseClock::new(Instant::now() + LEASE_VALIDITY),
@@ -50,7 +53,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     };
     let (hosts, installation) = (Arc::clone(&tools.hosts), Arc::clone(&tools.installation));
     let reconciler = Reconciler::new(db.clone(), hosts, installation, settings.reconcile_grace);
-    let schedule = schedule::run(db.clone(), tasks(settings, &db, &reconciler), drain.clone());
+    let schedule = schedule::run(db.clone(), tasks(settings, &db, &reconciler, &keys), drain.clone());
     let pool = PoolSettings {
         concurrency: settings.concurrency,
         job_timeout: settings.job_timeout,
@@ -64,16 +67,17 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The schedule.
-fn tasks(settings: &Settings, db: &PgPool, reconciler: &Reconciler) -> Vec<Task> {
-    let (db, reconciler) = (db.clone(), reconciler.clone());
+/// The schedule. Where there is no key for secrets, the sealing is left to workers that have one.
+fn tasks(settings: &Settings, db: &PgPool, reconciler: &Reconciler, keys: &Arc<Keyring>) -> Vec<Task> {
+    let (of_cleanup, of_sealing) = (db.clone(), db.clone());
+    let (keys, reconciler) = (Arc::clone(keys), reconciler.clone());
     let cleanup = Cleanup { retention_days: settings.log_retention_days };
-    vec![
+    let mut tasks = vec![
         Task {
             name: "log-cleanup",
             interval: settings.log_cleanup_interval,
             work: Box::new(move || {
-                let (cleanup, db) = (cleanup.clone(), db.clone());
+                let (cleanup, db) = (cleanup.clone(), of_cleanup.clone());
                 async move { cleanup.run_and_report(&db).await }.boxed()
             }),
         },
@@ -85,7 +89,18 @@ fn tasks(settings: &Settings, db: &PgPool, reconciler: &Reconciler) -> Vec<Task>
                 async move { reconciler.all_and_report().await }.boxed()
             }),
         },
-    ]
+    ];
+    if keys.current().is_some() {
+        tasks.push(Task {
+            name: "sealing",
+            interval: sealing::INTERVAL,
+            work: Box::new(move || {
+                let (keys, db) = (Arc::clone(&keys), of_sealing.clone());
+                async move { sealing::run_and_report(&db, &keys).await }.boxed()
+            }),
+        });
+    }
+    tasks
 }
 
 fn start_log(format: LogFormat) {

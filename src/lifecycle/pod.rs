@@ -12,13 +12,13 @@ use crate::{
     host::{HostDirectory, LeaseClock, LogBudget, Recorder, redact::Redactor},
     network::{NetworkManager, SubnetPool},
     runtime::{ContainerRuntime, Inside},
+    secrets::{Keyring, PodSecret},
     spec::{Catalog, PodSpec, text::env_name},
     store::{
         Fence,
         jobs::Limits,
         places::Reservation,
         pods::Pod,
-        secrets::PodSecret,
         servers::{self, Server},
         steps::Progress,
     },
@@ -30,6 +30,7 @@ pub struct Tools {
     pub db: PgPool,
     pub hosts: Arc<HostDirectory>,
     pub catalog: Arc<Catalog>,
+    pub keys: Arc<Keyring>,
     pub subnets: SubnetPool,
     /// Whose the things on the hosts are, where several installations share one.
     pub installation: Arc<str>,

@@ -12,13 +12,14 @@ use super::{
 };
 use crate::{
     lifecycle::{self, Decision, PodAtWork, StepError, Tools, fits, plan},
+    secrets::{PodSecret, open_all},
     spec::{self, Catalog, PodSpec, SpecError},
     store::{
         self, Fence, StoreError,
         jobs::{self, Claimed, JobKind, JobStatus},
         logs,
         pods::{self, Pod, PodStatus},
-        secrets::{self, PodSecret},
+        secrets,
         steps::{Changes, Progress},
     },
 };
@@ -80,7 +81,7 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
     let work = async {
         let pod = prepare(tools, claimed).await?;
         let (spec, unusable) = resolve(&pod, &tools.catalog)?;
-        let secrets = secrets_for(tools, claimed).await?;
+        let (secrets, unreadable) = secrets_for(tools, claimed).await?;
         let pod = PodAtWork::new(tools.clone(), fence.clone(), stop.token.clone(), claimed.attempt, pod, spec, secrets);
         if claimed.kind != JobKind::Destroy {
             let printed = logs::printed(&tools.db, &claimed.pod_id, &claimed.job_id).await;
@@ -94,11 +95,13 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
                 )),
             ));
         }
-        let unusable = unusable
-            .or_else(|| pod.spec.check_environment(|name| pod.has_secret(name)).err())
-            .or_else(|| check_image(&pod))
-            .map(|error| error.to_string())
-            .or_else(|| pod.check_secrets().err());
+        let unusable = unreadable.or_else(|| {
+            unusable
+                .or_else(|| pod.spec.check_environment(|name| pod.has_secret(name)).err())
+                .or_else(|| check_image(&pod))
+                .map(|error| error.to_string())
+                .or_else(|| pod.check_secrets().err())
+        });
         if let Some(error) = unusable.filter(|_| !matches!(claimed.kind, JobKind::Stop | JobKind::Destroy)) {
             return Ok((pod, Err(StepError::fail(error))));
         }
@@ -148,19 +151,25 @@ fn check_image(pod: &PodAtWork) -> Option<SpecError> {
     pod.pod.container_id.is_none().then(|| images.check(&pod.spec.base_image)).and_then(Result::err)
 }
 
-/// What the job has to give to the pod, or to keep out of its record: a destroy runs nothing in the pod, and a stop does
-/// without where they are not known.
-async fn secrets_for(tools: &Tools, claimed: &Claimed) -> Result<Option<Vec<PodSecret>>, Refusal> {
+/// What the job has to give to the pod, or to keep out of its record; or why that can't be had. A destroy runs nothing in
+/// the pod, and a stop does without where they are not known.
+async fn secrets_for(tools: &Tools, claimed: &Claimed) -> Result<(Option<Vec<PodSecret>>, Option<String>), StepError> {
     if claimed.kind == JobKind::Destroy {
-        return Ok(None);
+        return Ok((None, None));
     }
-    match secrets::of_pod(&tools.db, &claimed.pod_id).await.map_err(StepError::from)? {
-        Some(secrets) => Ok(Some(secrets)),
-        None if claimed.kind == JobKind::Stop => Ok(None),
-        None => Err(Refusal::Error(StepError::fail(format!(
-            "the secrets of pod {} have more than 1 MiB; delete some from pod_secrets, and requeue the pod",
-            claimed.pod_id
-        )))),
+    let Some(stored) = secrets::of_pod(&tools.db, &claimed.pod_id).await? else {
+        let what = "are more than 1 MiB, or more than 4096";
+        let pod_id = &claimed.pod_id;
+        return Ok((
+            None,
+            Some(format!("the secrets of pod {pod_id} {what}; delete some from pod_secrets, and requeue the pod")),
+        ));
+    };
+    let (keys, pod_id) = (Arc::clone(&tools.keys), claimed.pod_id.clone());
+    let opened = tokio::task::spawn_blocking(move || open_all(&keys, &pod_id, stored)).await;
+    match opened.map_err(|error| StepError::retry(format!("the secrets could not be opened: {error}")))? {
+        Ok(secrets) => Ok((Some(secrets), None)),
+        Err(unopened) => Ok((None, Some(unopened.to_string()))),
     }
 }
 

@@ -29,6 +29,7 @@ mod repository;
 mod routing;
 mod schedule;
 mod schema;
+mod secrets;
 mod services;
 mod sshd;
 mod support;

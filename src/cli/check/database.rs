@@ -5,9 +5,11 @@ use sqlx::PgPool;
 use super::Section;
 use crate::{
     cli::{explain, place},
+    secrets::SealingKey,
     settings::Settings,
     store::{
         self, health,
+        secrets::{self, Counts},
         servers::{self, Server},
     },
 };
@@ -49,6 +51,13 @@ pub async fn check(settings: &Settings, db: &PgPool) -> (Section, Vec<Server>) {
             return (section, Vec::new());
         }
     }
+    // What is wrong with the keys is said of the settings.
+    if let Ok(keys) = settings.secrets_keys() {
+        match secrets::count(db, keys.current().map(SealingKey::id), &keys.fallback_ids()).await {
+            Ok(counts) => check_secrets(&mut section, keys.current().is_some(), counts),
+            Err(error) => section.wrong(explained(&error)),
+        }
+    }
     let servers = match servers::list(db).await {
         Ok(servers) => servers.into_iter().map(|entry| entry.server).collect(),
         Err(error) => {
@@ -60,4 +69,30 @@ pub async fn check(settings: &Settings, db: &PgPool) -> (Section, Vec<Server>) {
         section.info("there is no server yet; `pinacle-worker servers add` adds one");
     }
     (section, servers)
+}
+
+fn check_secrets(section: &mut Section, has_key: bool, counts: Counts) {
+    let Counts { plain, current, fallback, unknown } = counts;
+    if has_key && plain + fallback + unknown == 0 {
+        section.fit(format!("secrets that are sealed for the key: all ({current})"));
+    }
+    if plain > 0 && has_key {
+        section.info(format!(
+            "secrets that are plain text still: {plain}; a worker that runs with SECRETS_KEY seals them"
+        ));
+    } else if plain > 0 {
+        section.info(format!("secrets that are plain text: {plain}"));
+    }
+    if fallback > 0 {
+        section.info(format!(
+            "secrets that are sealed for a key of SECRETS_KEY_FALLBACKS: {fallback}; `pinacle-worker secrets rotate` seals \
+             them for SECRETS_KEY"
+        ));
+    }
+    if unknown > 0 {
+        section.unfit(
+            format!("secrets that are sealed for a key which is not set here: {unknown}; their pods can only be stopped and destroyed"),
+            "set that key as SECRETS_KEY, or among SECRETS_KEY_FALLBACKS; where it is lost, write those secrets anew",
+        );
+    }
 }

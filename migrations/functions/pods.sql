@@ -5,7 +5,7 @@ BEGIN
     IF octet_length(NEW.config::text) > 262144 THEN
         RAISE EXCEPTION 'The config of pod "%" has % bytes; no more than 262144 (256 KiB) can be stored.', NEW.id,
             octet_length(NEW.config::text) USING ERRCODE = 'check_violation';
-    ELSIF octet_length(NEW.name) > 65536 THEN
+    ELSIF octet_length(NEW.name) > 65536 AND NEW.name IS DISTINCT FROM OLD.name THEN
         RAISE EXCEPTION 'The name of pod "%" has % bytes; no more than 65536 (64 KiB) can be stored.', NEW.id,
             octet_length(NEW.name) USING ERRCODE = 'check_violation';
     END IF;
@@ -49,6 +49,54 @@ CREATE OR REPLACE TRIGGER servers_touch BEFORE UPDATE ON pinacle.servers
 FOR EACH ROW EXECUTE FUNCTION pinacle.touch_updated_at();
 CREATE OR REPLACE TRIGGER pods_touch BEFORE UPDATE ON pinacle.pods
 FOR EACH ROW EXECUTE FUNCTION pinacle.touch_updated_at();
+
+-- An address of a repository without who logs in there, as far as the name is a secret: `ssh://git@host` and `git@host:path`
+-- stay. What can't be an address is taken for a password with an `@` or a `/` in it, rather than shown.
+CREATE OR REPLACE FUNCTION pinacle.without_login(url text) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN CASE
+    WHEN url !~ '@' OR url ~* '^(ssh|git\+ssh|ssh\+git|svn\+ssh|sftp)://[^:]*@[^@]*$' THEN url
+    WHEN url ~ '^[^:/?#@]*://' THEN CASE
+        WHEN url ~ '^[^:/?#@]*://[^/?#]*@' OR url ~ '^[^:/?#@]*://[^/?#]*:(?![0-9]*([/?#]|$))'
+        THEN regexp_replace(url, '^([^:/?#@]*://).*@', '\1[redacted]@')
+        ELSE url END
+    WHEN url ~ ':.*@' THEN regexp_replace(url, '^.*@', '[redacted]@')
+    ELSE url END;
+
+-- What is kept of the config of a pod that is destroyed: no value of a variable with one of `secret_names` in its name, and
+-- no login at the repository. Of what is no config, and of what can't be searched or stored, nothing is kept: a destroy
+-- does not fail for what somebody has written.
+CREATE OR REPLACE FUNCTION pinacle.without_secrets(config jsonb, secret_names text[]) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    hidden CONSTANT jsonb := '"[redacted]"';
+    part jsonb;
+BEGIN
+    IF jsonb_typeof(config) <> 'object' OR octet_length(config::text) > 262144 THEN
+        RETURN '{}';
+    END IF;
+    part := config -> 'environment';
+    IF jsonb_typeof(part) = 'object' THEN
+        SELECT coalesce(jsonb_object_agg(v.key, CASE
+                   WHEN EXISTS (SELECT FROM unnest(secret_names) n WHERE strpos(upper(v.key COLLATE "C"), n) > 0) THEN hidden
+                   ELSE v.value END), '{}')
+        INTO part FROM jsonb_each(part) v;
+        config := jsonb_set(config, '{environment}', part);
+    ELSIF jsonb_typeof(part) <> 'null' THEN
+        config := jsonb_set(config, '{environment}', hidden);
+    END IF;
+    part := config -> 'repository';
+    IF jsonb_typeof(part) = 'string' THEN
+        config := jsonb_set(config, '{repository}', to_jsonb(pinacle.without_login(part #>> '{}')));
+    ELSIF jsonb_typeof(part -> 'url') = 'string' THEN
+        config := jsonb_set(config, '{repository,url}', to_jsonb(pinacle.without_login(part ->> 'url')));
+    ELSIF jsonb_typeof(part) <> 'null' THEN
+        config := jsonb_set(config, '{repository}', hidden);
+    END IF;
+    RETURN CASE WHEN octet_length(config::text) > 262144 THEN '{}' ELSE config END;
+EXCEPTION WHEN OTHERS THEN
+    RETURN '{}';
+END $$;
 
 -- How many bytes a stored secret has for its pod. One that is sealed counts as what is in it: its base64 holds that, an
 -- encapsulated key of 32 bytes and a tag of 16. What only looks sealed has the same bound on what is stored.

@@ -10,12 +10,10 @@ use super::error::SpecError;
 use super::repository::Repository;
 use super::tier::Tier;
 use crate::services::ServiceTemplate;
+use crate::store::pods::SECRET_NAMES;
 
 /// The folder in the pod where projects are: its volume.
 pub const WORKSPACE: &str = "/workspace";
-
-/// The value of a variable is a secret if one of these is in its name, in capitals or not.
-const SECRET_NAMES: [&str; 7] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "DSN", "DATABASE_URL"];
 
 /// How many characters such a value must have; hiding a shorter one, such as `true`, would make
 /// the log unreadable.

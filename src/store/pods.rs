@@ -10,6 +10,10 @@ use sqlx::{
 
 use super::{Fence, StoreError, places::Reservation, when_unlocked};
 
+/// The value of a variable of a pod's environment is a secret if one of these is in its name, in capitals or not: it is
+/// hidden in the log, and goes when the pod is destroyed.
+pub const SECRET_NAMES: [&str; 7] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "DSN", "DATABASE_URL"];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]

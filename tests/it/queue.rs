@@ -57,7 +57,7 @@ fn claimant(worker: &str) -> Claimant<'_> {
 }
 
 /// Claims the pod's next job, as a worker does when it is woken for it.
-async fn claim(db: &TestDb, pod: &str, worker: &str) -> Option<Claimed> {
+pub async fn claim(db: &TestDb, pod: &str, worker: &str) -> Option<Claimed> {
     jobs::claim(&db.pool, pod, "no wakeup", &claimant(worker)).await.unwrap()
 }
 

@@ -1,6 +1,7 @@
 //! Secrets that the database does not know.
 
 mod commands;
+mod destroy;
 mod jobs;
 mod sealing;
 

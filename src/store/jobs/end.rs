@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::JobStatus;
 use crate::{
     fault,
-    store::{Fence, StoreError, interval, pods::PodStatus, steps::Changes},
+    store::{
+        Fence, StoreError, interval,
+        pods::{PodStatus, SECRET_NAMES},
+        steps::Changes,
+    },
 };
 
 /// The job is done, and the pod is as it asked.
@@ -26,7 +30,7 @@ pub async fn fail(
     end(db, fence, ended, PodStatus::Failed, Some(error), steps).await
 }
 
-/// A pod that is gone from its host holds nothing any more, and its secrets are deleted.
+/// A pod that is gone from its host holds nothing any more. Its secrets are deleted, and those in its config are blanked.
 async fn end(
     db: &PgPool,
     fence: &Fence,
@@ -40,7 +44,7 @@ async fn end(
     fault::boundary(|| "the pod's new state".to_owned());
     fault::boundary(|| WHAT.to_owned());
     let columns = steps.columns();
-    let written = sqlx::query_scalar!(
+    let statement = sqlx::query_scalar!(
         r#"WITH held AS (
              SELECT id, pod_id FROM pinacle.pod_jobs WHERE id = $1 AND lease = $2 AND status = 'running' FOR NO KEY UPDATE
          ), pod AS (
@@ -95,10 +99,31 @@ async fn end(
         &columns.began_us,
         &columns.ended_us as &[Option<i64>],
         &columns.errors as &[Option<String>]
+    );
+    if pod != PodStatus::Terminated {
+        return if statement.fetch_one(db).await? == 0 { Err(fence.lost(WHAT)) } else { Ok(()) };
+    }
+    let mut tx = db.begin().await?;
+    if statement.fetch_one(&mut *tx).await? == 0 {
+        return Err(fence.lost(WHAT));
+    }
+    blank_config(&mut tx, fence).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Takes the secrets out of the config of a pod that is destroyed. The row is locked by now. A statement of its own: it
+/// sets the config, which the end of any other job must not touch, for the trigger reads all of it.
+async fn blank_config(tx: &mut PgConnection, fence: &Fence) -> Result<(), sqlx::Error> {
+    let names = SECRET_NAMES.map(str::to_owned);
+    sqlx::query!(
+        "UPDATE pinacle.pods SET config = pinacle.without_secrets(config, $3) WHERE id = $1 AND lease = $2",
+        fence.pod_id,
+        fence.lease,
+        &names[..]
     )
-    .fetch_one(db)
-    .await?;
-    if written == 0 { Err(fence.lost(WHAT)) } else { Ok(()) }
+    .execute(tx)
+    .await
+    .map(drop)
 }
 
 /// The job ends without a word on the pod: it did not fit the pod's state, or a destroy follows.

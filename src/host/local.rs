@@ -21,6 +21,21 @@ use super::{
 const EVENTS_IN_FLIGHT: usize = 16;
 const CHUNK_BYTES: usize = 32 * 1024;
 
+/// What the guard and its commands are given of the worker's environment: what finds programs and files, what they speak,
+/// and which Docker it is. All else is the worker's own, its secrets above all, and could be read in `/proc`.
+const KEPT_VARIABLES: [&str; 10] = [
+    "DOCKER_API_VERSION",
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_HOST",
+    "DOCKER_TLS_VERIFY",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "PATH",
+];
+
 pub struct Local;
 
 #[async_trait]
@@ -29,6 +44,8 @@ impl ServerConnection for Local {
         // A process group of its own: a Ctrl-C at the worker's terminal is for the worker alone.
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT])
+            .env_clear()
+            .envs(KEPT_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

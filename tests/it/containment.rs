@@ -2,6 +2,8 @@
 //! nothing were.
 
 mod bombs;
+mod floor;
+mod host_key;
 mod images;
 mod locks;
 mod logs;

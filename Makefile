@@ -43,7 +43,7 @@ lint:
 lint-scripts:
 	shellcheck -x $(scripts)
 	shellcheck -s sh -e SC1090,SC1091 $(pod_scripts)
-	shellcheck -s bash $(wildcard src/*/scripts/*.bash src/*/*/scripts/*.bash)
+	shellcheck -s bash $(wildcard src/*/*.bash src/*/scripts/*.bash src/*/*/scripts/*.bash)
 	shellcheck -s dash -e SC2174 $(host_scripts)
 
 # Known advisories against Cargo.lock; says so where their database can't be reached.

@@ -1,17 +1,25 @@
 #!/usr/bin/env bash
 # Makes a Debian 12 or 13 machine a pod host: Docker, gVisor's runsc registered with it as the runtime
-# `runsc`, and the pods' ports kept free of the machine's own connections. Run it as root, any number
-# of times; running containers are left alone.
+# `runsc`, the pods' ports kept free of the machine's own connections, and a floor under the pods'
+# network. Run it as root, any number of times; running containers are left alone.
 #
 #   ssh root@HOST bash -s < deploy/pod-host.sh
+#   ssh root@HOST EGRESS_ALLOW=10.1.2.0/24,10.1.3.4 bash -s < deploy/pod-host.sh
 #
-# Its two parts also serve alone:
+# From a pod, the public Internet is reached, and a resolver: those of /etc/resolv.conf, or DNS_RESOLVERS.
+# Never the machine itself, other pods, nor private, link-local, shared or reserved addresses, but for
+# the networks in EGRESS_ALLOW; and the machine itself only where one of its addresses stands there alone,
+# not as a part of a network. Both are IPv4, with commas in between, and are kept for the next time.
+#
+# Its parts also serve alone:
 #
 #   pod-host.sh config RUNSC [DAEMON_JSON]   prints Docker's settings with the runtime added to them
+#   pod-host.sh floor                        prints the floor, for `nft -f -`
 #   pod-host.sh prove IMAGE                  proves on the running Docker that the runtime is fit
 set -euo pipefail
 
 readonly daemon_json=/etc/docker/daemon.json
+readonly settings_folder=/etc/pinacle-worker
 # What pods start from, and so what the proof is made with.
 readonly proof_image=${PROOF_IMAGE:-pinacledev/pinacle-base}
 
@@ -82,6 +90,141 @@ prove() {
   say "The runtime runsc is fit: isolated, keeps files over a stop, holds to its memory limit."
 }
 
+# A resolver on this machine's loopback is asked by Docker itself, from outside the pod.
+resolvers() {
+  local file=/etc/resolv.conf
+  if [[ -s /run/systemd/resolve/resolv.conf ]]; then file=/run/systemd/resolve/resolv.conf; fi
+  awk '$1 == "nameserver" && $2 !~ /:/ && $2 !~ /^127\./ { print $2 }' "$file" | paste -sd ,
+}
+
+# Bridges of pods that were made before their names began with br-p.
+older_bridges() {
+  command -v docker >/dev/null || return 0
+  local networks
+  networks=$(docker_ network ls --quiet --filter label=pinacle.pod 2>/dev/null) || return 0
+  # shellcheck disable=SC2086 # each id is a word
+  [[ -z $networks ]] || docker_ network inspect --format '{{index .Options "com.docker.network.bridge.name"}}' $networks |
+    awk 'NF && !/^br-p/ { printf "%s\"%s\"", n++ ? ", " : "", $1 }'
+}
+
+# elements LIST: the line of a set with these elements; nft takes no empty one.
+elements() { [[ -z ${1//[, ]/} ]] || printf 'elements = { %s }' "${1// /,}"; }
+
+# alone LIST: those that are single addresses.
+alone() { tr ' ' , <<<"$1" | tr , '\n' | sed -n 's,/32$,,; /^[0-9.]\{1,\}$/p' | paste -sd ,; }
+
+# One table beside Docker's own, replaced in one transaction. Its chains come before Docker's, and what
+# they let through is still Docker's to judge. A pod's bridge is `br-p` and hexadecimal digits; those that
+# Docker names itself have no p. A pod hears at once that it may not, so nothing waits for an answer.
+floor() {
+  local allowed=$1 dns=$2 no='reject with icmpx type admin-prohibited'
+  cat <<END
+table inet pinacle
+delete table inet pinacle
+table inet pinacle {
+  set allowed { type ipv4_addr; flags interval; auto-merge; $(elements "$allowed"); }
+  set allowed_alone { type ipv4_addr; $(elements "$(alone "$allowed")"); }
+  set resolvers { type ipv4_addr; $(elements "$dns"); }
+  set older_bridges { type ifname; $(elements "$(older_bridges)"); }
+  # All that is not the public Internet (IANA's special-purpose registry), multicast included.
+  set special {
+    type ipv4_addr; flags interval
+    elements = {
+      0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.0.0.0/24,
+      192.0.2.0/24, 192.88.99.0/24, 192.168.0.0/16, 198.18.0.0/15, 198.51.100.0/24, 203.0.113.0/24, 224.0.0.0/3
+    }
+  }
+  chain forward {
+    type filter hook forward priority filter - 10; policy accept
+    oifname "br-p*" jump to_pod
+    oifname @older_bridges jump to_pod
+    iifname "br-p*" jump from_pod
+    iifname @older_bridges jump from_pod
+  }
+  chain input {
+    type filter hook input priority filter - 10; policy accept
+    iifname "br-p*" jump to_host
+    iifname @older_bridges jump to_host
+  }
+  # Replies, and what comes for a published port: never from another pod, nor straight to the pod's own address.
+  chain to_pod {
+    ct state established,related return
+    iifname "br-p*" $no
+    iifname @older_bridges $no
+    ct status & dnat == dnat return
+    drop
+  }
+  chain from_pod {
+    ct state established,related return
+    meta nfproto != ipv4 $no
+    ip daddr @resolvers meta l4proto { tcp, udp } th dport 53 return
+    ip daddr @allowed return
+    ip daddr @special $no
+  }
+  chain to_host {
+    ct state established,related return
+    ip daddr @resolvers meta l4proto { tcp, udp } th dport 53 return
+    ip daddr @allowed_alone return
+    $no
+  }
+}
+END
+}
+
+# Kept from one run to the next, so that running this again takes nothing away.
+floor_settings() {
+  local kept=$settings_folder/floor.conf
+  if [[ -s $kept ]]; then
+    # shellcheck source=/dev/null
+    [[ -n ${EGRESS_ALLOW+set} ]] || EGRESS_ALLOW=$(. "$kept" && printf '%s' "${EGRESS_ALLOW:-}")
+    # shellcheck source=/dev/null
+    [[ -n ${DNS_RESOLVERS+set} ]] || DNS_RESOLVERS=$(. "$kept" && printf '%s' "${DNS_RESOLVERS:-}")
+  fi
+  EGRESS_ALLOW=${EGRESS_ALLOW:-} DNS_RESOLVERS=${DNS_RESOLVERS:-}
+}
+
+print_floor() {
+  floor_settings
+  floor "$EGRESS_ALLOW" "${DNS_RESOLVERS:-$(resolvers)}"
+}
+
+install_floor() {
+  local rules=$settings_folder/floor.nft unit=/etc/systemd/system/pinacle-floor.service
+  mkdir -p "$settings_folder"
+  print_floor >"$rules.new"
+  nft --check --file "$rules.new" || {
+    rm "$rules.new"
+    fail "the floor of the pods' network can't be made: its reason stands above. See EGRESS_ALLOW and DNS_RESOLVERS: IPv4 networks and addresses with commas in between. What was there before is unchanged."
+  }
+  printf 'EGRESS_ALLOW=%q\nDNS_RESOLVERS=%q\n' "$EGRESS_ALLOW" "$DNS_RESOLVERS" >"$settings_folder/floor.conf"
+  mv "$rules.new" "$rules"
+  nft --file "$rules"
+  if [[ ! -d /run/systemd/system ]]; then
+    say "The floor is up. This machine has no systemd: let it run 'nft -f $rules' before Docker when it starts."
+    return
+  fi
+  # Without the floor, Docker does not start, for it starts the pods.
+  cat >"$unit" <<END
+[Unit]
+Description=What pods may reach on the network
+Before=network-pre.target docker.service
+Wants=network-pre.target
+After=nftables.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/nft --file $rules
+ExecReload=/usr/sbin/nft --file $rules
+
+[Install]
+WantedBy=multi-user.target
+RequiredBy=docker.service
+END
+  systemctl daemon-reload
+  systemctl enable --quiet --now pinacle-floor.service
+}
+
 reload_docker() {
   if [[ -d /run/systemd/system ]]; then
     # Enabled as well, because pods must come back when the machine does.
@@ -111,7 +254,7 @@ install() {
   [[ $EUID == 0 ]] || fail "this installs packages and changes Docker's settings; run it as root."
   apt-get update -qq
   # The client is a package of its own from Debian 13 on.
-  local packages=(apparmor docker.io jq runsc)
+  local packages=(apparmor docker.io jq nftables runsc)
   if apt-cache show docker-cli >/dev/null 2>&1; then packages+=(docker-cli); fi
   DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null
   reserve_ports
@@ -136,12 +279,14 @@ install() {
 
   docker_ image inspect "$proof_image" >/dev/null 2>&1 || timeout 900 docker pull --quiet "$proof_image" >/dev/null ||
     fail "the image $proof_image is neither here nor to be pulled. Build it with docker/Dockerfile.base, or name another in PROOF_IMAGE."
+  install_floor
   prove "$proof_image"
 }
 
 case ${1:-install} in
   install) install ;;
   config) config "${@:2}" ;;
+  floor) print_floor ;;
   prove) prove "${2:?an image to prove it with}" ;;
-  *) fail "unknown command $1; it is config, prove, or nothing to set this machine up." ;;
+  *) fail "unknown command $1; it is config, floor, prove, or nothing to set this machine up." ;;
 esac

@@ -139,6 +139,18 @@ pub struct Settings {
     )]
     pub allowed_images: AllowedImages,
 
+    /// Also makes pods on servers where they reach the server itself, other pods and private networks; `true` or `false`.
+    #[arg(
+        long,
+        global = true,
+        env = "ALLOW_UNCONFINED_PODS",
+        default_value_t = false,
+        action = clap::ArgAction::Set,
+        value_name = "BOOL",
+        help_heading = "Settings"
+    )]
+    pub allow_unconfined_pods: bool,
+
     /// How long rows of pod_logs are kept, in days.
     #[arg(long, global = true, env = "LOG_RETENTION_DAYS", default_value_t = 5, value_name = "DAYS",
         value_parser = clap::value_parser!(u32).range(1..=3650), help_heading = "Settings")]

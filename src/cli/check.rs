@@ -115,7 +115,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
 
     let cancel = super::cancelled_by_interrupt();
     let hosts = HostDirectory::new(settings.private_key().unwrap_or_default());
-    let checks = servers.iter().map(|server| server::check(server, &hosts, &cancel));
+    let checks = servers.iter().map(|server| server::check(server, &hosts, !settings.allow_unconfined_pods, &cancel));
     let sections = join_all(checks).await;
     // What was cut short says nothing of the servers.
     anyhow::ensure!(!cancel.is_cancelled(), "interrupted before the servers were checked");

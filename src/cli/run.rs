@@ -50,6 +50,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
             per_owner: settings.max_jobs_per_owner,
         },
         log_budget_mb: settings.log_budget_mb,
+        allow_unconfined_pods: settings.allow_unconfined_pods,
     };
     let (hosts, installation) = (Arc::clone(&tools.hosts), Arc::clone(&tools.installation));
     let reconciler = Reconciler::new(db.clone(), hosts, installation, settings.reconcile_grace);

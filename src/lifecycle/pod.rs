@@ -38,6 +38,8 @@ pub struct Tools {
     pub limits: Limits,
     /// How much of what a job's commands print is stored, in MiB.
     pub log_budget_mb: u32,
+    /// Whether a host without a floor under its pods' network will do.
+    pub allow_unconfined_pods: bool,
 }
 
 /// The pod of one execution.

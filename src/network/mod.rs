@@ -14,6 +14,10 @@ use crate::{
     },
 };
 
+/// A function for bash in a container: whether an address is kept from it by the floor that `deploy/pod-host.sh` puts
+/// under the pods' network.
+pub const PROHIBITED: &str = include_str!("prohibited.bash");
+
 /// TCP's state LISTEN in Linux's `/proc/net/tcp`.
 const LISTEN: &str = "0A";
 

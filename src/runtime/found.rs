@@ -43,6 +43,8 @@ struct Endpoint {
     /// Empty while it does not run.
     #[serde(rename = "IPAddress")]
     ip_address: String,
+    #[serde(default)]
+    gateway: String,
 }
 
 impl Container {
@@ -54,13 +56,18 @@ impl Container {
             started_at: String::new(),
             guard: InnerGuard::Script,
             limits,
-            endpoint: Some(Endpoint { network_id: String::new(), ip_address: String::new() }),
+            endpoint: Some(Endpoint { network_id: String::new(), ip_address: String::new(), gateway: String::new() }),
         }
     }
 
     /// Its address in the pod's network, while it runs.
     pub fn address(&self) -> Option<&str> {
         self.endpoint.as_ref().map(|endpoint| endpoint.ip_address.as_str()).filter(|address| !address.is_empty())
+    }
+
+    /// The host's own address in the pod's network, while it runs.
+    pub fn gateway(&self) -> Option<&str> {
+        self.endpoint.as_ref().map(|endpoint| endpoint.gateway.as_str()).filter(|address| !address.is_empty())
     }
 
     /// Whether it names a network of the pod's name. That may be one which is gone: a network that was removed and made

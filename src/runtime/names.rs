@@ -12,8 +12,11 @@ pub const INSTALLATION_LABEL: &str = "pinacle.installation";
 /// The longest id of a pod.
 const MAX_ID_LENGTH: usize = 100;
 
+/// What all pods' bridges begin with, and no other: those that Docker names itself have hexadecimal digits there. The
+/// floor of a host's network (`deploy/pod-host.sh`) knows a pod by it.
+pub const BRIDGE_PREFIX: &str = "br-p";
 /// Linux allows 15 characters for a network interface.
-const BRIDGE_SUFFIX_LENGTH: usize = 12;
+const BRIDGE_LENGTH: usize = 15;
 
 /// What the database takes as a pod's id (the check on `pods.id`): nothing else was made by us.
 pub fn is_pod_id(id: &str) -> bool {
@@ -45,9 +48,9 @@ pub fn label_filter(pod_id: &str) -> String {
 
 /// The pod's bridge. The ids of pods that were made in one second begin alike, so their first characters would not do.
 pub fn bridge_name(pod_id: &str) -> String {
-    let mut name = hex_digest(pod_id);
-    name.truncate(BRIDGE_SUFFIX_LENGTH);
-    format!("br-{name}")
+    let mut name = BRIDGE_PREFIX.to_owned() + &hex_digest(pod_id);
+    name.truncate(BRIDGE_LENGTH);
+    name
 }
 
 /// The SHA-256 of a text, for names that have to be short or plain.

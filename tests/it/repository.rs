@@ -5,14 +5,12 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{PodHost, TestDb, Worker, free_port, host::sh};
+use crate::support::{
+    PodHost, TestDb, Worker, free_port,
+    host::{neighbour, neighbour_address, sh},
+};
 
-/// An address of the host's own that every pod can reach, whichever its network is: there it finds the git server.
-fn address() -> String {
-    sh("ip -4 -o address show docker0 | sed 's/.* inet //; s,/.*,,'")
-}
-
-/// A git server of this machine, with one repository: public by git's own protocol, and over SSH for who has the key.
+/// A git server beside the pod host, with one repository: public by git's own protocol, and over SSH for who has the key.
 struct GitServer {
     folder: TempDir,
     servers: Vec<Child>,
@@ -51,7 +49,7 @@ impl GitServer {
             ),
         )
         .unwrap();
-        let daemon = Command::new("git")
+        let daemon = neighbour("git")
             .args([
                 "daemon",
                 "--export-all",
@@ -60,25 +58,28 @@ impl GitServer {
                 &format!("--base-path={base}"),
             ])
             .spawn();
-        let sshd = Command::new("/usr/sbin/sshd")
+        let sshd = neighbour("/usr/sbin/sshd")
             .args(["-D", "-f", &format!("{base}/config"), "-E", &format!("{base}/log")])
             .stdin(Stdio::null())
             .spawn();
         let server = Self { folder, servers: vec![daemon.unwrap(), sshd.unwrap()], git_port, ssh_port };
-        let here = format!("git://127.0.0.1:{git_port}/repo.git");
-        sh(&format!("for i in $(seq 100); do git ls-remote {here} >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1"));
+        let there = format!("git://{}:{git_port}/repo.git", neighbour_address());
         sh(&format!(
-            "for i in $(seq 100); do ssh-keyscan -p {ssh_port} 127.0.0.1 2>/dev/null | grep -q . && exit 0; sleep 0.1; done; exit 1"
+            "for i in $(seq 100); do git ls-remote {there} >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1"
+        ));
+        sh(&format!(
+            "for i in $(seq 100); do ssh-keyscan -p {ssh_port} {} 2>/dev/null | grep -q . && exit 0; sleep 0.1; done; exit 1",
+            neighbour_address()
         ));
         server
     }
 
     fn public(&self) -> String {
-        format!("git://{}:{}/repo.git", address(), self.git_port)
+        format!("git://{}:{}/repo.git", neighbour_address(), self.git_port)
     }
 
     fn private(&self) -> String {
-        format!("ssh://root@{}:{}/repo.git", address(), self.ssh_port)
+        format!("ssh://root@{}:{}/repo.git", neighbour_address(), self.ssh_port)
     }
 
     fn key(&self, name: &str) -> String {

@@ -4,7 +4,7 @@
 # A program that shows the package is there, and the package. An installation of another origin
 # (Docker's own packages, say) has the program too, and is used.
 readonly needed=(
-  cc:build-essential curl:curl ip:iproute2 iptables:iptables jq:jq ps:procps
+  cc:build-essential curl:curl ip:iproute2 iptables:iptables jq:jq nft:nftables ps:procps
   docker:docker-cli dockerd:docker.io mmdebstrap:mmdebstrap sshd:openssh-server ssh-keygen:openssh-client
   psql:postgresql-client umount:mount
 )
@@ -13,6 +13,7 @@ readonly needed_by_tests=(chromium:chromium chromedriver:chromium-driver git:git
 # These packages switch their services on for the next boot. The stack wants the programs only.
 declare -rA services=(
   [docker.io]="docker.service docker.socket containerd.service"
+  [nftables]=nftables.service
   [openssh-server]=ssh.service
   [postgresql]=postgresql.service
 )

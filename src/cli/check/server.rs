@@ -76,7 +76,12 @@ impl Asked<'_> {
     }
 }
 
-pub async fn check(server: &Server, hosts: &HostDirectory, cancel: &CancellationToken) -> Section {
+pub async fn check(
+    server: &Server,
+    hosts: &HostDirectory,
+    floor_is_needed: bool,
+    cancel: &CancellationToken,
+) -> Section {
     let mut section = Section::new(format!("Server {} ({}, {})", server.name, address(server), server.status));
     if server.status == "offline" {
         section.info("it is offline and was not checked");
@@ -92,7 +97,7 @@ pub async fn check(server: &Server, hosts: &HostDirectory, cancel: &Cancellation
             section.fit(how);
             let mut asked = Asked { host, sudo: false, cancel };
             if let Some(docker) = docker::check(server, &mut asked, &mut section).await {
-                proof::check(&docker, &asked, &mut section).await;
+                proof::check(&docker, &asked, floor_is_needed, &mut section).await;
             }
             ports(&asked, &mut section).await;
         }

@@ -9,6 +9,7 @@ use super::{Ensured, dotenv};
 use crate::{
     host::{Command, ConnectionError, Finished, HostError},
     lifecycle::{PodAtWork, StepError},
+    network::PROHIBITED,
     runtime::{
         Inside,
         shell::{Mark, Place, exports, script, script_for},
@@ -24,7 +25,9 @@ const HOOK_TIMEOUT: Duration = Duration::from_mins(10);
 /// How long a process may take until its health check passes: some compile before they answer.
 const HEALTH_TIMEOUT: Duration = Duration::from_mins(3);
 
-const PROXY: &str = include_str!("scripts/proxy.bash");
+const PROXY: [&str; 2] = [PROHIBITED, include_str!("scripts/proxy.bash")];
+/// What the script prints where the pod is kept from its host.
+const CONFINED: &str = "confined";
 const ENVIRONMENT: &str = include_str!("scripts/environment.sh");
 const PROCESS: &str = include_str!("scripts/process.sh");
 const PROCESSES: &str = include_str!("scripts/processes.sh");
@@ -49,18 +52,30 @@ pub(super) async fn run_theirs(pod: &PodAtWork, what: &str, command: Command) ->
 pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let environment = exports_of(pod, &pod.spec).await?;
     let name = host_name(pod).await?;
-    let wait = script_for("bash", PROXY, [name.as_str()])
+    let site = pod.site().await?;
+    // Nobody has told a pod yet what to say that never ran.
+    let must_be_confined = pod.pod.last_started_at.is_none() && !pod.tools.allow_unconfined_pods;
+    let found = site.runtime.found().await?;
+    let gateway = found.container().and_then(|container| container.gateway()).filter(|_| must_be_confined);
+    let wait = script_for("bash", &PROXY.concat(), [name.as_str(), gateway.unwrap_or_default()])
         .args(Inside::PREFIXES)
         .input(environment)
         .infrastructure()
         .label("🔧 Writing the environment")
         .timeout(PROXY_TIMEOUT);
-    let site = pod.site().await?;
     site.runtime.answers(&site.server.bind_address, pod.port().await?).await?;
     let silent = |why: String| {
         format!("the pod's nginx does not answer ({why}). Is {} made from the pod base image?", pod.spec.base_image)
     };
     match site.runtime.exec(wait).await {
+        Ok(listed) if must_be_confined && listed.stdout.lines().all(|line| line != CONFINED) => {
+            Err(StepError::fail(format!(
+                "server {} does not confine its pods: this one reaches the server itself. Run deploy/pod-host.sh there \
+                 again, which puts up the floor of the pods' network, then requeue the pod; or set \
+                 ALLOW_UNCONFINED_PODS=true, where all pods are trusted",
+                site.server.name
+            )))
+        }
         Ok(listed) => {
             pod.look_inside(Inside::parse(&listed.stdout));
             Ok(Ensured::Done)

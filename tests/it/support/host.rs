@@ -26,6 +26,18 @@ pub fn sh(script: &str) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
+/// A command that runs beside this machine: what pods may reach there is not the host.
+pub fn neighbour(program: &str) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", &env("PINACLE_DEV_NEIGHBOUR"), program]);
+    command
+}
+
+/// Where it is found, from this machine and from pods.
+pub fn neighbour_address() -> String {
+    env("PINACLE_DEV_NEIGHBOUR_ADDRESS")
+}
+
 impl PodHost {
     /// Waits until no other test uses the host, and takes stock of it.
     pub async fn turn() -> Self {
@@ -160,7 +172,7 @@ fn labelled(label: &str) -> Vec<String> {
 /// connection alone need no turn; their fences are called host-test-….
 pub fn inventory() -> Vec<String> {
     let unlabelled = sh("ls /var/lib/pinacle-worker/fences 2>/dev/null | sed '/^host-test-/d; s/^/fence /'
-        ip -o link show type bridge | sed -nE 's/^[0-9]+: (br-[0-9a-f]{12}):.*/bridge \\1/p'");
+        ip -o link show type bridge | sed -nE 's/^[0-9]+: (br-p[0-9a-f]{11}):.*/bridge \\1/p'");
     let mut all = labelled("pinacle.pod");
     all.extend(unlabelled.lines().map(str::to_owned));
     all.sort();

@@ -1,0 +1,13 @@
+# shellcheck shell=bash
+# prohibited ADDRESS: whether the floor of this host's network keeps a pod from it. The floor says so at once, though not
+# more often than Linux lets it, about once in a second; where there is none, nothing is said, or that nobody listens.
+prohibited() {
+    local said
+    exec 5<>"/dev/udp/$1/9" || return
+    for _ in 1 2 3; do
+        printf . >&5
+        said=$({ read -r -t 1.2 -u 5 _; } 2>&1)
+        [ -z "$said" ] || break
+    done 2>/dev/null
+    [[ $said = *'No route to host'* ]]
+}

@@ -84,7 +84,14 @@ checked_text! {
     ImageName, image_name
 }
 
+/// Names that a variable of a pod's can't have, and whose they are. Dash counts the options of `getopts` in the one, and
+/// ends at once where it is no number; by the other it is known which terminal a process belongs to.
+const TAKEN: [(&str, &str); 2] = [("OPTIND", "the shell"), ("TMUX", "the terminal")];
+
 pub(crate) fn env_name(text: &str) -> Result<(), String> {
+    if let Some((name, owner)) = TAKEN.iter().find(|(name, _)| *name == text) {
+        return Err(format!("{name} belongs to {owner} in a pod; choose another name"));
+    }
     let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if is_word && text.bytes().next().is_some_and(|byte| !byte.is_ascii_digit()) {
         return Ok(());
@@ -182,7 +189,7 @@ mod tests {
         for good in ["A", "_", "path_2"] {
             assert!(fits::<EnvName>(good), "{good}");
         }
-        for bad in ["", "2A", "A-B", "A=B", "A B", "Ä", "A\n"] {
+        for bad in ["OPTIND", "TMUX", "", "2A", "A-B", "A=B", "A B", "Ä", "A\n"] {
             assert!(!fits::<EnvName>(bad), "{bad}");
         }
     }

@@ -5,8 +5,8 @@
 [ ! -r /etc/pinacle/environment ] || . /etc/pinacle/environment
 IFS=' 	
 '
-cd "$2" 2>/dev/null || { mkdir -p "$2" && cd "$2"; } || exit
+cd "$2" 2>/dev/null || { /bin/mkdir -p "$2" && cd "$2"; } || exit
 [ -n "${3:-}" ] || { eval "set --; $1"; exit; }
 (eval "set --; $1") || exit
-[ -d /var/lib/pinacle/installed ] || mkdir -p /var/lib/pinacle/installed || exit
+[ -d /var/lib/pinacle/installed ] || /bin/mkdir -p /var/lib/pinacle/installed || exit
 : >"/var/lib/pinacle/installed/$3"

@@ -14,9 +14,11 @@ s6-svwait -D -t 8000 "$@" || for service; do s6-svc -k "$service"; done
 for service; do
     name=${service#/etc/s6/service-}
     (
-        . "/etc/pinacle/services/$name/environment"
+        # The variables may have any name and value, this script's own among them.
+        set -- "$name"
+        . "/etc/pinacle/services/$1/environment"
         [ ! -r /etc/pinacle/environment ] || . /etc/pinacle/environment
         cd "${PINACLE_PROJECT_DIR:-/}"
-        sh "/etc/pinacle/services/$name/cleanup"
+        /bin/sh "/etc/pinacle/services/$1/cleanup"
     ) || echo "the cleanup command of $name failed" >&2
 done

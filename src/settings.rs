@@ -156,6 +156,22 @@ pub struct Settings {
         value_parser = clap::value_parser!(u32).range(1..=3650), help_heading = "Settings")]
     pub log_retention_days: u32,
 
+    /// How much of a pod's log is kept, in MiB: of more than that, the oldest rows go with the cleanup.
+    #[arg(long, global = true, env = "LOG_POD_LIMIT_MB", default_value_t = 256, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=1_048_576), help_heading = "Settings")]
+    pub log_pod_limit_mb: u32,
+
+    /// Below this much free space on the disk of a server's Docker, in GB, images go that a worker has fetched and no pod uses.
+    #[arg(
+        long,
+        global = true,
+        env = "MIN_FREE_DISK_GB",
+        default_value_t = 20,
+        value_name = "N",
+        help_heading = "Settings"
+    )]
+    pub min_free_disk_gb: u32,
+
     /// How often rows of pod_logs that are too old are deleted, in seconds.
     #[arg(long, global = true, env = "LOG_CLEANUP_INTERVAL", default_value = "3600", value_parser = seconds,
         value_name = "SECONDS", help_heading = "Settings")]

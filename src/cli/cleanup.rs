@@ -9,13 +9,17 @@ use crate::{schedule::cleanup::Cleanup, settings::Settings};
 
 pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let db = super::open(settings).await?;
-    let days = settings.log_retention_days;
-    let deleted = Cleanup { retention_days: days }.run(&db).await?;
+    let cleanup = Cleanup::by(settings);
+    let deleted = cleanup.run(&db).await?;
     if settings.json {
         output::json(&json!({ "deleted": deleted }))?;
     } else {
         let rows = if deleted == 1 { "row" } else { "rows" };
-        output::line(format!("Deleted {deleted} {rows} of pod_logs older than {days} days."))?;
+        let Cleanup { retention_days, pod_limit_mb } = cleanup;
+        output::line(format!(
+            "Deleted {deleted} {rows} of pod_logs: those older than {retention_days} days, and the oldest of pods with more \
+             than {pod_limit_mb} MiB."
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

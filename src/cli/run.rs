@@ -14,7 +14,12 @@ use crate::{
     lifecycle::Tools,
     queue::{self, DATABASE_PATIENCE, LEASE_VALIDITY, PoolSettings},
     reconcile::{self, Reconciler},
-    schedule::{self, Task, cleanup::Cleanup, sealing},
+    schedule::{
+        self, Task,
+        cleanup::Cleanup,
+        images::{self, ImageCleanup},
+        sealing,
+    },
     secrets::Keyring,
     settings::{LogFormat, Settings},
     store::{self, Purpose, jobs::Limits},
@@ -54,7 +59,9 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     };
     let (hosts, installation) = (Arc::clone(&tools.hosts), Arc::clone(&tools.installation));
     let reconciler = Reconciler::new(db.clone(), hosts, installation, settings.reconcile_grace);
-    let schedule = schedule::run(db.clone(), tasks(settings, &db, &reconciler, &keys), drain.clone());
+    let image_cleanup =
+        ImageCleanup { db: db.clone(), hosts: Arc::clone(&tools.hosts), min_free_gb: settings.min_free_disk_gb };
+    let schedule = schedule::run(db.clone(), tasks(settings, &db, &reconciler, &image_cleanup, &keys), drain.clone());
     let pool = PoolSettings {
         concurrency: settings.concurrency,
         job_timeout: settings.job_timeout,
@@ -69,10 +76,16 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
 }
 
 /// The schedule. Where there is no key for secrets, the sealing is left to workers that have one.
-fn tasks(settings: &Settings, db: &PgPool, reconciler: &Reconciler, keys: &Arc<Keyring>) -> Vec<Task> {
+fn tasks(
+    settings: &Settings,
+    db: &PgPool,
+    reconciler: &Reconciler,
+    image_cleanup: &ImageCleanup,
+    keys: &Arc<Keyring>,
+) -> Vec<Task> {
     let (of_cleanup, of_sealing) = (db.clone(), db.clone());
-    let (keys, reconciler) = (Arc::clone(keys), reconciler.clone());
-    let cleanup = Cleanup { retention_days: settings.log_retention_days };
+    let (keys, reconciler, image_cleanup) = (Arc::clone(keys), reconciler.clone(), image_cleanup.clone());
+    let cleanup = Cleanup::by(settings);
     let mut tasks = vec![
         Task {
             name: "log-cleanup",
@@ -80,6 +93,14 @@ fn tasks(settings: &Settings, db: &PgPool, reconciler: &Reconciler, keys: &Arc<K
             work: Box::new(move || {
                 let (cleanup, db) = (cleanup.clone(), of_cleanup.clone());
                 async move { cleanup.run_and_report(&db).await }.boxed()
+            }),
+        },
+        Task {
+            name: "image-cleanup",
+            interval: images::INTERVAL,
+            work: Box::new(move || {
+                let image_cleanup = image_cleanup.clone();
+                async move { image_cleanup.run_and_report().await }.boxed()
             }),
         },
         Task {

@@ -326,7 +326,8 @@ impl Image {
     }
 }
 
-fn image_fact(image: &str) -> String {
+/// What is remembered of a host's image by.
+pub fn image_fact(image: &str) -> String {
     format!("image {image}")
 }
 

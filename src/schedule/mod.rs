@@ -2,6 +2,7 @@
 //! does the work.
 
 pub mod cleanup;
+pub mod images;
 pub mod sealing;
 
 use std::time::Duration;

@@ -169,3 +169,44 @@ pub async fn delete_older(db: &PgPool, age: Duration, batch: i64) -> Result<u64,
     .await?;
     Ok(deleted.rows_affected())
 }
+
+/// A pod that has a log.
+pub struct LoggedPod {
+    pub pod_id: String,
+    /// Whether the log has more than so many bytes.
+    pub is_larger: bool,
+}
+
+/// Up to `portion` pods that have a log, in the order of their ids, behind `after`.
+pub async fn pods(db: &PgPool, after: &str, bytes: i64, portion: i64) -> Result<Vec<LoggedPod>, sqlx::Error> {
+    sqlx::query_as!(
+        LoggedPod,
+        r#"SELECT pod_id, coalesce(sum(octet_length(command) + octet_length(stdout) + octet_length(stderr)), 0) > $2 AS "is_larger!"
+           FROM pinacle.pod_logs WHERE pod_id > $1 GROUP BY pod_id ORDER BY pod_id LIMIT $3"#,
+        after,
+        bytes,
+        portion
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Deletes up to `batch` of a pod's oldest rows, those of its newest `bytes` left out, and those of commands that run.
+pub async fn delete_beyond(db: &PgPool, pod_id: &str, bytes: i64, batch: i64) -> Result<u64, sqlx::Error> {
+    let deleted = sqlx::query!(
+        "DELETE FROM pinacle.pod_logs WHERE id IN (
+             SELECT l.id
+             FROM (SELECT id, sum(octet_length(command) + octet_length(stdout) + octet_length(stderr))
+                              OVER (ORDER BY timestamp DESC, id DESC) AS bytes
+                   FROM pinacle.pod_logs WHERE pod_id = $1) newer
+             JOIN pinacle.pod_logs l USING (id)
+             WHERE newer.bytes > $2 AND l.exit_code IS NOT NULL LIMIT $3
+             FOR UPDATE OF l SKIP LOCKED)",
+        pod_id,
+        bytes,
+        batch
+    )
+    .execute(db)
+    .await?;
+    Ok(deleted.rows_affected())
+}

@@ -4,6 +4,7 @@
 pub mod doorbells;
 pub mod extras;
 pub mod health;
+pub mod images;
 pub mod installation;
 pub mod jobs;
 pub mod logs;

@@ -104,7 +104,7 @@ async fn a_row_that_somebody_holds_does_not_stop_the_others_from_going() {
     rows(&db, "old", 1200, "6 days").await;
     let mut holder = db.pool.begin().await.unwrap();
     sqlx::query("SELECT FROM pod_logs WHERE pod_id = 'held' FOR UPDATE").execute(&mut *holder).await.unwrap();
-    let cleanup = Cleanup { retention_days: 5 };
+    let cleanup = Cleanup { retention_days: 5, pod_limit_mb: 1 };
 
     let others = tokio::time::timeout(HANG, cleanup.run(&db.pool)).await.expect("a cleanup that waits for nobody");
     assert_eq!(others.unwrap(), 1200);
@@ -118,8 +118,42 @@ async fn a_row_that_somebody_holds_does_not_stop_the_others_from_going() {
 async fn two_cleanups_at_once_share_the_work() {
     let db = TestDb::new().await;
     rows(&db, "old", 3000, "6 days").await;
-    let cleanup = Cleanup { retention_days: 5 };
+    let cleanup = Cleanup { retention_days: 5, pod_limit_mb: 1 };
     let (one, other) = tokio::join!(cleanup.run(&db.pool), cleanup.run(&db.pool));
     assert_eq!(one.unwrap() + other.unwrap(), 3000);
     assert_eq!(left(&db).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_pod_that_fills_the_table_loses_the_oldest_of_its_own() {
+    let db = TestDb::new().await;
+    // 3 MiB in rows of 1 KiB, a second apart, the newest of which is of a command that runs; and the oldest, too.
+    let fill = |pod: &str, rows: u32| {
+        format!(
+            "INSERT INTO pod_logs (pod_id, command, stdout, exit_code, timestamp)
+             SELECT '{pod}', '', repeat('x', 1024), CASE WHEN n NOT IN (1, {rows}) THEN 0 END, now() - ({rows} - n) * interval '1 s'
+             FROM generate_series(1, {rows}) AS n"
+        )
+    };
+    db.execute(&fill("loud", 3072)).await;
+    for number in 0..250 {
+        db.execute(&fill(&format!("quiet-{number}"), 2)).await;
+    }
+    db.execute(&fill("zealous", 1024)).await;
+    let cleanup = Cleanup { retention_days: 5, pod_limit_mb: 1 };
+    assert_eq!(cleanup.run(&db.pool).await.unwrap(), 2047);
+    let loud = "FROM pod_logs WHERE pod_id = 'loud'";
+    assert_eq!(
+        db.text(&format!("SELECT (count(*), count(*) FILTER (WHERE exit_code IS NULL)) {loud}")).await,
+        "(1025,2)"
+    );
+    let second_oldest = format!("SELECT max(timestamp) - min(timestamp) {loud} AND exit_code IS NOT NULL");
+    assert_eq!(db.text(&second_oldest).await, "00:17:02", "1,023 rows in a row");
+    assert_eq!(db.text("SELECT count(*) FROM pod_logs WHERE pod_id LIKE 'quiet-%'").await, "500");
+    assert_eq!(
+        db.text("SELECT count(*) FROM pod_logs WHERE pod_id = 'zealous'").await,
+        "1024",
+        "just as much as it may"
+    );
+    assert_eq!(cleanup.run(&db.pool).await.unwrap(), 0);
 }

@@ -5,7 +5,10 @@ use crate::{
     host::HostError,
     lifecycle::{Decision, PodAtWork, StepError, pod::Site},
     runtime::{Container, ContainerSpec, Diagnosis, Limits},
-    store::pods::{self, Facts},
+    store::{
+        images,
+        pods::{self, Facts},
+    },
 };
 
 /// Says what Docker was asked for and could not do. Where the host is to blame, it says so instead, and whether trying
@@ -72,6 +75,7 @@ pub async fn image(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let fetched = found.is_none();
     if fetched {
         ask!(site, "fetching the image", site.runtime.pull_image(image));
+        images::fetched(pod.db(), &site.server.id, image).await?;
         found = ask!(site, "looking at the image", site.runtime.image(image));
     }
     let volumes = found.map(|image| image.volumes).unwrap_or_default();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::{
-    PodHost, TestDb, Worker,
+    PodHost, TestDb, Worker, eventually,
     host::{inspect, sh},
 };
 
@@ -20,9 +20,15 @@ impl Image {
     }
 }
 
+impl Image {
+    fn is_there(&self) -> bool {
+        !sh(&format!("docker image ls --quiet {}", self.0)).is_empty()
+    }
+}
+
 impl Drop for Image {
     fn drop(&mut self) {
-        sh(&format!("docker rmi {} >&2", self.0));
+        sh(&format!("docker rmi {} >&2 || true", self.0));
     }
 }
 
@@ -62,6 +68,40 @@ async fn an_image_brings_neither_volumes_nor_a_health_check() {
     let container = inspect(&pod);
     assert_eq!(container["Config"]["Healthcheck"]["Test"], json!(["NONE"]));
     assert!(container["State"]["Health"].is_null(), "{}", container["State"]);
+    db.done(&pod, "destroy").await;
+    host.assert_as_before();
+}
+
+#[tokio::test]
+async fn where_the_disk_is_short_images_go_that_nobody_uses() {
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
+    let server = host.add_to(&db).await;
+    let worker = Worker::start_with(&db, &[("MIN_FREE_DISK_GB", "0")]).await;
+    let [used, unused, somebodys] = [1, 2, 3].map(|number| Image::with(&format!("LABEL test={number}")));
+    let pod = db.pod("uses", &json!({ "baseImage": used.0 })).await;
+    db.done(&pod, "create").await;
+    // As if a registry had been there to fetch them from.
+    for image in [&used.0, &unused.0, "pinacledev/pinacle-base", "pinacledev/gone"] {
+        db.execute(&format!("INSERT INTO server_images (server_id, image) VALUES ('{server}', '{image}')")).await;
+    }
+    db.done(&pod, "stop").await;
+    worker.stop().await;
+    // There is room enough.
+    let settings = [("MIN_FREE_DISK_GB", "0"), ("RUST_LOG", "info,pinacle_worker::schedule=debug")];
+    let worker = Worker::start_with(&db, &settings).await;
+    eventually("a cleanup", async || worker.log().contains("Server host keeps its images").then_some(())).await;
+    worker.stop().await;
+    assert_eq!(db.text("SELECT count(*) FROM server_images").await, "4");
+
+    let _worker = Worker::start_with(&db, &[("MIN_FREE_DISK_GB", "1000000")]).await;
+    db.until("SELECT count(*) = 2 FROM server_images").await;
+    assert_eq!(
+        db.texts("SELECT image FROM server_images WHERE image <> 'pinacledev/pinacle-base'").await,
+        [used.0.as_str()],
+        "a stopped pod's container was made from it"
+    );
+    assert!(used.is_there() && !unused.is_there() && somebodys.is_there());
+    db.done(&pod, "start").await;
     db.done(&pod, "destroy").await;
     host.assert_as_before();
 }

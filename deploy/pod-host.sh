@@ -104,7 +104,7 @@ older_bridges() {
   networks=$(docker_ network ls --quiet --filter label=pinacle.pod 2>/dev/null) || return 0
   # shellcheck disable=SC2086 # each id is a word
   [[ -z $networks ]] || docker_ network inspect --format '{{index .Options "com.docker.network.bridge.name"}}' $networks |
-    awk 'NF && !/^br-p/ { printf "%s\"%s\"", n++ ? ", " : "", $1 }'
+    awk 'NF && !/^br-p/ { printf "%s\"%s\"", n++ ? "," : "", $1 }'
 }
 
 # elements LIST: the line of a set with these elements; nft takes no empty one.

@@ -227,6 +227,12 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_whose_line_ends_differ_is_hidden_as_it_is() {
+        let secret = "first1\r\nab\ncd1234";
+        assert_eq!(redactor(&[secret]).text(&format!("({secret})")), "([redacted])");
+    }
+
+    #[test]
     fn what_is_not_suspicious_is_shown_at_once() {
         let redactor = redactor(&["hunter22"]);
         let mut stream = redactor.stream();

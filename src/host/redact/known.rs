@@ -47,13 +47,14 @@ impl Known {
     }
 }
 
-/// A secret as it may turn up: as it is, and each line of it, with the line ends of a file, of a
-/// terminal and of a quoted string.
+/// A secret as it may turn up: as it is, also where its line ends are of several kinds; with the
+/// line ends of a file, of a terminal and of a quoted string; and each line of it.
 fn spellings(secret: &str) -> Vec<String> {
-    let lines: Vec<&str> = secret.trim().lines().collect();
-    let mut spellings = vec![lines.join("\n")];
+    let secret = secret.trim();
+    let lines: Vec<&str> = secret.lines().collect();
+    let mut spellings = vec![secret.to_owned()];
     if lines.len() > 1 {
-        spellings.extend([lines.join("\r\n"), lines.join("\\n")]);
+        spellings.extend([lines.join("\n"), lines.join("\r\n"), lines.join("\\n")]);
         let lines = lines.iter().map(|line| line.trim());
         let long = lines.filter(|line| line.chars().count() >= MIN_LINE);
         spellings.extend(long.map(str::to_owned));
@@ -199,8 +200,14 @@ mod tests {
     fn lines_of_a_long_secret_are_secrets_too() {
         assert_eq!(spellings(" one line\n"), ["one line"]);
         assert_eq!(
-            spellings("{\r\n  first line\r\n}\n"),
-            ["{\n  first line\n}", "{\r\n  first line\r\n}", "{\\n  first line\\n}", "first line"]
+            spellings("{\r\n  first line\n}\n"),
+            [
+                "{\r\n  first line\n}",
+                "{\n  first line\n}",
+                "{\r\n  first line\r\n}",
+                "{\\n  first line\\n}",
+                "first line"
+            ]
         );
         assert_eq!(spellings(" \n"), [""; 0]);
     }

@@ -155,9 +155,9 @@ impl Guard {
         if bytes.len() > MAX_SENT_BYTES { Err(ConnectionError::TooLarge(bytes.len())) } else { Ok((order, bytes)) }
     }
 
-    /// The host's uptime at a moment of ours, so that no clock of the host's is believed.
+    /// The host's uptime at a moment of ours, so that no clock of the host's is believed. A host may say any number.
     fn uptime_at(&self, moment: Instant) -> u64 {
-        self.uptime + moment.saturating_duration_since(self.greeted_at).as_secs()
+        self.uptime.saturating_add(moment.saturating_duration_since(self.greeted_at).as_secs())
     }
 }
 
@@ -384,4 +384,20 @@ fn verdict(outcome: &str, code: i32) -> Option<Verdict> {
         "unfenced" => Verdict::Unfenced,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_uptime_without_end_is_no_moment_of_the_past() {
+        let (sender, events) = mpsc::channel(2);
+        let greeting = Bytes::from(format!("\x1epinacle-guard {}\n", u64::MAX));
+        sender.send(Event::Stdout(greeting.clone())).await.expect("room");
+        sender.send(Event::Stderr(greeting)).await.expect("room");
+        let pipe = Pipe { input: Box::new(tokio::io::sink()), events };
+        let guard = Guard::greet(pipe, CancellationToken::new()).await.expect("a greeting");
+        assert_eq!(guard.uptime_at(Instant::now() + MAX_WAIT), u64::MAX);
+    }
 }

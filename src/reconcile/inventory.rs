@@ -120,7 +120,9 @@ impl Inventory {
         let (mut inventory, mut docker, mut ended) = (Self::default(), false, false);
         for line in lines.lines() {
             let line = serde_json::from_str(line).map_err(|error| {
-                InventoryError::NotWhole(format!("{:?} is no part of a listing: {error}", quoted(line)))
+                // The error repeats what did not fit, however long.
+                let error = error.to_string();
+                InventoryError::NotWhole(format!("{:?} is no part of a listing: {}", quoted(line), quoted(&error)))
             })?;
             match line {
                 Line::Network(network) => inventory.networks.push(network),
@@ -143,10 +145,10 @@ impl Inventory {
     }
 }
 
-/// The beginning of a line, for a sentence.
-fn quoted(line: &str) -> &str {
+/// The beginning of a text, for a sentence.
+fn quoted(text: &str) -> &str {
     const QUOTED: usize = 300;
-    &line[..line.floor_char_boundary(QUOTED)]
+    &text[..text.floor_char_boundary(QUOTED)]
 }
 
 #[cfg(test)]
@@ -182,5 +184,11 @@ pub(super) mod tests {
             assert!(Inventory::parse(&part.join("\n")).is_err(), "{part:?}");
         }
         assert!(Inventory::parse("{\"volume\":{\"key\":\"v\"").is_err());
+    }
+
+    #[test]
+    fn what_is_no_part_of_a_listing_is_said_in_a_sentence() {
+        let error = Inventory::parse(&format!("{{\"{}\":1}}", "é".repeat(1_000_000))).expect_err("no kind of thing");
+        assert!(error.to_string().len() < 1000, "{} bytes", error.to_string().len());
     }
 }

@@ -1,5 +1,6 @@
 # What one does with this repository. The stack is started for the time of a command, and what it needs is
-# installed from Debian's packages; `make stack-up` starts it to stay. All but `lint` and `advisories` need root.
+# installed from Debian's packages; `make stack-up` starts it to stay. All but `lint`, `advisories` and
+# `fuzz` need root.
 
 stack := deploy/dev/stack
 scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare deploy/dev/test deploy/dev/advisories .ci/run
@@ -9,7 +10,7 @@ pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish 
 # They run on a pod host, and use `-ef`, which is not POSIX's, but every sh has it.
 host_scripts := src/host/guard.sh src/reconcile/inventory.sh src/schedule/images.sh
 
-.PHONY: demo test chaos bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
+.PHONY: demo test chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
 
 # A pod's life, from the web app's insert to its end.
 demo:
@@ -27,6 +28,21 @@ test:
 chaos:
 	$(stack) run cargo test --locked --features faults --test it -- --ignored --nocapture --test-threads 1
 
+# What is read from a pod, a host or a repository, made worse by libFuzzer: target by target, `seconds` for each; the first
+# crash ends it. `make fuzz seconds=60 fuzz_targets=guard` is short. It needs cargo-fuzz (`cargo install cargo-fuzz
+# --locked`), a nightly toolchain (`rustup toolchain install nightly`) and a C++ compiler; nothing of it needs the stack.
+seconds := 3600
+fuzz_targets := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+fuzz:
+	@cargo fuzz --version || { echo 'make fuzz needs cargo-fuzz: cargo install cargo-fuzz --locked' >&2; exit 1; }
+	@cargo +nightly --version || { echo 'make fuzz needs a nightly toolchain: rustup toolchain install nightly' >&2; exit 1; }
+	@set -e; for target in $(fuzz_targets); do \
+		mkdir -p fuzz/generated/$$target; \
+		echo "== $$target: $(seconds) s"; \
+		cargo +nightly fuzz run $$target fuzz/generated/$$target fuzz/corpus/$$target -- \
+			-dict=fuzz/dictionaries/$$target -max_total_time=$(seconds) -timeout=10 -print_final_stats=1; \
+	done
+
 # A pod's life beside Docker's API, the queue beside graphile-worker (where Node.js is there), in one table.
 # `only=queue` measures a part: commands, pods, services, queue, placement.
 bench:
@@ -38,6 +54,7 @@ image:
 
 lint:
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 
 lint-scripts:

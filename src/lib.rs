@@ -8,6 +8,8 @@
 
 pub mod cli;
 mod fault;
+#[cfg(fuzzing)]
+pub mod fuzz;
 pub mod host;
 pub mod http;
 pub mod lifecycle;

@@ -245,12 +245,12 @@ impl Feed {
 }
 
 /// An order under way.
-pub(super) struct Order {
-    nonce: String,
+pub(crate) struct Order {
+    pub(crate) nonce: String,
     /// Of the guard inside a container. Whoever is root there may learn it, so it tells nothing of the other.
-    inner_nonce: String,
+    pub(crate) inner_nonce: String,
     /// When the guard itself ends the command.
-    pub(super) limit: Duration,
+    pub(crate) limit: Duration,
 }
 
 fn greeting(bytes: &[u8]) -> Option<u64> {
@@ -262,7 +262,7 @@ fn greeting(bytes: &[u8]) -> Option<u64> {
 
 /// Tells the guard's own lines in one stream from the command's output. They carry a nonce that the command is never
 /// told, so no output can pretend to be one. Both streams end with one, so that neither is cut short by the other.
-pub(super) struct StreamReader {
+pub(crate) struct StreamReader {
     nonce: String,
     /// Of the guard inside the container, where there is one.
     inner_nonce: Option<String>,
@@ -282,7 +282,7 @@ enum Line {
 }
 
 impl StreamReader {
-    pub(super) fn new(order: &Order, command: &Command) -> Self {
+    pub(crate) fn new(order: &Order, command: &Command) -> Self {
         let inner_nonce = command.container.as_ref().map(|_| order.inner_nonce.clone());
         let mut expected = vec![format!("\x1e{} ", order.nonce).into_bytes()];
         if let Some(nonce) = &inner_nonce {
@@ -292,7 +292,7 @@ impl StreamReader {
     }
 
     /// The part of `bytes` that is the command's own. A line that could still turn out to be the guard's is held back.
-    pub(super) fn push(&mut self, bytes: Bytes) -> Bytes {
+    pub(crate) fn push(&mut self, bytes: Bytes) -> Bytes {
         if self.held.is_empty() && !bytes.contains(&MARK) {
             return bytes;
         }
@@ -355,7 +355,7 @@ impl StreamReader {
     /// outer one sees `docker exec`, which is well as long as the inner guard is. Where the inner one said nothing, it was
     /// ended before it had its order; or `docker exec` itself failed, and but for a few exit codes that are Docker's fault,
     /// or the container's, not the command's.
-    pub(super) fn verdict(&self) -> Option<Verdict> {
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
         match (self.outer?, self.inner) {
             // Nobody that may has asked for this end.
             (Verdict::Exited(_), Some(Verdict::Ended(_))) => Some(Verdict::CutOff),
@@ -368,7 +368,7 @@ impl StreamReader {
     }
 
     /// What is left when the stream ends.
-    pub(super) fn finish(&mut self) -> Vec<u8> {
+    pub(crate) fn finish(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 }

@@ -116,7 +116,7 @@ impl Inventory {
         Self::parse(&String::from_utf8_lossy(&output.stdout))
     }
 
-    fn parse(lines: &str) -> Result<Self, InventoryError> {
+    pub(crate) fn parse(lines: &str) -> Result<Self, InventoryError> {
         let (mut inventory, mut docker, mut ended) = (Self::default(), false, false);
         for line in lines.lines() {
             let line = serde_json::from_str(line).map_err(|error| {

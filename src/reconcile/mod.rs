@@ -2,11 +2,11 @@
 //! together. A pod is mended by a job, like any other change to it, so all that holds for jobs holds here; only what no
 //! pod accounts for is removed directly ([`strays`]), and never what does not carry our label.
 
-mod compare;
-mod inventory;
+pub(crate) mod compare;
+pub(crate) mod inventory;
 mod mend;
 mod strays;
-mod watch;
+pub(crate) mod watch;
 
 use std::{sync::Arc, time::Duration};
 

@@ -39,10 +39,10 @@ const EVENTS_IN_FLIGHT: usize = 256;
 const MAX_LINE: usize = 16 * 1024;
 
 #[derive(Debug, Deserialize)]
-struct Died {
-    pod: String,
-    installation: Option<String>,
-    exit_code: String,
+pub(crate) struct Died {
+    pub(crate) pod: String,
+    pub(crate) installation: Option<String>,
+    pub(crate) exit_code: String,
 }
 
 const FORMAT: &str = r#"{"pod":{{json (index .Actor.Attributes "pinacle.pod")}},"installation":{{json (index .Actor.Attributes "pinacle.installation")}},"exit_code":{{json (index .Actor.Attributes "exitCode")}}}"#;
@@ -144,9 +144,9 @@ impl Reconciler {
 }
 
 /// Cuts the output into events.
-struct Lines {
-    sender: mpsc::Sender<Died>,
-    line: Vec<u8>,
+pub(crate) struct Lines {
+    pub(crate) sender: mpsc::Sender<Died>,
+    pub(crate) line: Vec<u8>,
 }
 
 #[async_trait]

@@ -95,7 +95,7 @@ pub(super) fn container_format(name: &str) -> String {
 
 impl Found {
     /// Reads what the look prints, a line each.
-    pub(super) fn parse(listed: &str) -> Self {
+    pub(crate) fn parse(listed: &str) -> Self {
         let mut found = Self::default();
         for line in listed.lines() {
             match line.split_once(' ') {

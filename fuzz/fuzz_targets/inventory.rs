@@ -1,0 +1,89 @@
+//! The listing of a host, and what is made of it against a database that knows five pods.
+
+#![no_main]
+
+use std::{collections::HashSet, time::Duration};
+
+use libfuzzer_sys::fuzz_target;
+use pinacle_fuzz::count_lines;
+use pinacle_worker::{
+    fuzz::{Remedy, Sides, compare, inventory, is_pod_id},
+    store::{
+        pods::PodStatus,
+        reconcile::{Believed, MAX_LEAD},
+    },
+};
+
+const SERVER: &str = "server_1";
+const OURS: &str = "ours";
+/// A sentence ends up in a log line and in a report: it is not as long as a listing may be.
+const MAX_SENTENCE: usize = 2 * 1024;
+
+fn pod(id: &str, status: PodStatus, server: &str, busy: bool) -> Believed {
+    Believed {
+        id: id.to_owned(),
+        slug: id.to_owned(),
+        status,
+        server_id: Some(server.to_owned()),
+        proxy_port: Some(30_000),
+        container_started_at: Some("then".to_owned()),
+        cpu_cores: Some(0.5),
+        memory_mb: Some(1024),
+        lease: 3,
+        busy,
+    }
+}
+
+fuzz_target!(|input: &[u8]| {
+    let listing = String::from_utf8_lossy(input);
+    let found = match inventory(&listing) {
+        Ok(found) => found,
+        Err(error) => return assert!(error.to_string().len() <= MAX_SENTENCE, "{} bytes", error.to_string().len()),
+    };
+    let things = found.containers.len() + found.networks.len() + found.volumes.len() + found.fences.len();
+    assert_eq!(found.pod_ids().len(), things);
+    // The two lines without which a listing is none.
+    assert!(things + found.listening.len() + 2 <= count_lines(&listing), "more things than lines");
+
+    let pods = [
+        pod("pod_run", PodStatus::Running, SERVER, false),
+        pod("pod_rest", PodStatus::Stopped, SERVER, false),
+        pod("pod_busy", PodStatus::Terminated, SERVER, true),
+        pod("pod_gone", PodStatus::Terminated, SERVER, false),
+        pod("pod_away", PodStatus::Running, "server_2", false),
+    ];
+    let grace = Duration::from_secs(60);
+    let (before, after) = (&pods, &pods);
+    let differences =
+        compare(&Sides { server_id: SERVER, installation: OURS, before, inventory: &found, after, grace });
+
+    let labelled = || {
+        let containers = found.containers.iter().map(|container| &container.labelled);
+        containers.chain(&found.networks).chain(&found.volumes)
+    };
+    let foreign = |name: &Option<String>| name.as_ref().is_some_and(|name| !name.is_empty() && name != OURS);
+    let theirs: HashSet<(&str, &str)> =
+        labelled().filter(|thing| foreign(&thing.installation)).map(|thing| (&*thing.key, &*thing.pod_id)).collect();
+    let ours: HashSet<(&str, &str)> =
+        labelled().filter(|thing| !foreign(&thing.installation)).map(|thing| (&*thing.key, &*thing.pod_id)).collect();
+    for stray in &differences.strays {
+        assert!(is_pod_id(&stray.pod_id), "{stray:?} is no pod's");
+        let is_kept = ["pod_run", "pod_rest", "pod_busy"].contains(&&*stray.pod_id);
+        assert!(!is_kept, "{stray:?} would be taken from a pod that has it");
+        let at = (&*stray.key, &*stray.pod_id);
+        assert!(!theirs.contains(&at) || ours.contains(&at), "{stray:?} is another installation's");
+    }
+    assert!(differences.strays.len() + differences.unknown.len() <= things);
+    for deviation in &differences.deviations {
+        assert!(["pod_run", "pod_rest"].contains(&&*deviation.pod.id), "{deviation:?}");
+        match deviation.remedy {
+            Remedy::RaiseLease(lease) => {
+                assert!(lease > deviation.pod.lease && lease <= deviation.pod.lease + MAX_LEAD)
+            }
+            Remedy::Reserve(cores, mb) => assert!(cores > 0.0 && cores.is_finite() && mb > 0, "{deviation:?}"),
+            Remedy::Ask(_) | Remedy::Fail(_) | Remedy::Nothing => {}
+        }
+    }
+    let about_leases = found.fences.len();
+    assert!(differences.deviations.len() <= 2 + about_leases, "a pod deviates twice");
+});

@@ -1,0 +1,84 @@
+//! A repository's `pinacle.yaml`, and the pod that comes of it. The input: the pod's config as JSON, `===`, and the file;
+//! without the line, the file for an empty config.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use pinacle_fuzz::two_parts;
+use pinacle_worker::spec::{Catalog, resolve, resolve_project, secrets};
+use serde_json::{Value, json};
+
+/// `MAX_ENTRIES` in src/spec/shape.rs, and `MAX_TEXT` in src/spec/text.rs.
+const MAX_ENTRIES: usize = 50;
+const MAX_TEXT: usize = 64 * 1024;
+/// A sentence for `pods.last_error`.
+const MAX_SENTENCE: usize = 1024;
+/// Stands for a secret in the inputs.
+const SECRET: &str = "hunter22";
+
+static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::load(None).expect("the built-in catalog"));
+
+/// Whether the secret stands anywhere but where secrets do: in a variable's value and in the repository's address.
+fn tells_otherwise(mut config: Value) -> bool {
+    if let Some(Value::Object(variables)) = config.get_mut("environment") {
+        variables.values_mut().for_each(|value| *value = Value::Null);
+    }
+    if let Some(url) = config.get_mut("repository").and_then(|repository| repository.get_mut("url")) {
+        *url = Value::Null;
+    }
+    config.to_string().contains(SECRET)
+}
+
+fuzz_target!(|input: &[u8]| {
+    let input = String::from_utf8_lossy(input);
+    let (config, file) = two_parts(&input);
+    let config: Value = serde_json::from_str(config).unwrap_or_else(|_| json!({}));
+    let without = resolve(&config, &CATALOG);
+    let with = resolve_project(&config, file, &CATALOG);
+
+    for error in [without.as_ref().err(), with.as_ref().err()].into_iter().flatten() {
+        let sentence = error.to_string();
+        assert!(sentence.len() <= MAX_SENTENCE, "{} bytes", sentence.len());
+        assert!(!sentence.contains(char::is_control), "{sentence:?}");
+        if sentence.contains(SECRET) {
+            let file: Option<Value> = serde_saphyr::from_str(file).ok();
+            assert!(tells_otherwise(config.clone()) || file.is_some_and(tells_otherwise), "{sentence}");
+        }
+    }
+    let Ok(spec) = with else { return };
+
+    for list in [&spec.pre_start, &spec.post_start, &spec.install] {
+        assert!(list.len() <= MAX_ENTRIES);
+        assert!(list.iter().all(|text| !text.trim().is_empty() && !text.contains('\0') && text.len() <= MAX_TEXT));
+    }
+    assert!(spec.services.len() <= MAX_ENTRIES && spec.ports.len() <= MAX_ENTRIES);
+    assert!(spec.processes.len() <= MAX_ENTRIES);
+    for (at, process) in spec.processes.iter().enumerate() {
+        assert!(spec.processes[..at].iter().all(|other| other.name != process.name));
+        assert!((1..=32).contains(&process.name.len()));
+        assert!(process.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+    }
+    for (at, port) in spec.ports.iter().enumerate() {
+        let same = |other: &&_| **other == (port.internal, port.protocol);
+        let before: Vec<_> = spec.ports[..at].iter().map(|other| (other.internal, other.protocol)).collect();
+        assert!(port.internal > 0 && before.iter().find(same).is_none(), "{port:?}");
+    }
+    for (name, value) in &spec.environment {
+        assert!(!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "{name:?}");
+        assert!(!value.contains('\0') && value.len() <= MAX_TEXT);
+    }
+    assert!(!format!("{spec:?}").is_empty());
+
+    // The container is made before the repository is there: the file changes nothing of it, and takes nothing back that
+    // the config says.
+    let Ok(without) = without else { return };
+    assert!(spec.tier == without.tier && spec.base_image == without.base_image);
+    assert!(spec.repository == without.repository && spec.project_dir() == without.project_dir());
+    if let Some(Value::Object(variables)) = config.get("environment") {
+        assert!(variables.iter().all(|(name, value)| spec.environment.get(name).map(String::as_str) == value.as_str()));
+    }
+    let hidden = spec.secrets();
+    assert!(secrets(&config).unwrap_or_default().iter().all(|secret| hidden.contains(secret)), "a secret is shown");
+});

@@ -1,0 +1,76 @@
+//! What the fuzz targets (`fuzz/`) reach and nobody else does: the readers of what a pod or a host prints. It is there only
+//! where cargo-fuzz builds the library.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::executor::block_on;
+use tokio::sync::mpsc;
+
+pub use crate::reconcile::{
+    compare::{Differences, Remedy, Sides, compare},
+    inventory::{Inventory, InventoryError},
+};
+use crate::{
+    host::{
+        Command, InnerGuard,
+        command::Container,
+        connection::Output,
+        guard::{Order, StreamReader, Verdict},
+    },
+    reconcile::watch::Lines,
+    runtime::{Found, names},
+};
+
+/// One stream of a guard that comes in these pieces: the command's output, and the guard's last word. The inner nonce is
+/// that of a guard in a container.
+pub fn read_stream<'a>(
+    nonce: &str,
+    inner_nonce: Option<&str>,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<u8>, Option<Verdict>) {
+    let order = Order {
+        nonce: nonce.to_owned(),
+        inner_nonce: inner_nonce.unwrap_or_default().to_owned(),
+        limit: Duration::from_secs(1),
+    };
+    let command = Command::new("true");
+    let container = || Container { name: "pod".to_owned(), guard: InnerGuard::Program };
+    let command = if inner_nonce.is_some() { command.inside(container()) } else { command };
+    let mut reader = StreamReader::new(&order, &command);
+    let mut output = Vec::new();
+    for piece in pieces {
+        output.extend(reader.push(Bytes::copy_from_slice(piece)));
+    }
+    output.extend(reader.finish());
+    (output, reader.verdict())
+}
+
+/// A listing of a host.
+pub fn inventory(listing: &str) -> Result<Inventory, InventoryError> {
+    Inventory::parse(listing)
+}
+
+/// What is on the host of one pod.
+pub fn found(listing: &str) -> Found {
+    Found::parse(listing)
+}
+
+/// Docker's events that come in these pieces: the pod, the installation and the exit code of each.
+pub fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<(String, Option<String>, String)> {
+    let pieces: Vec<&[u8]> = pieces.into_iter().collect();
+    let most = pieces.iter().flat_map(|piece| piece.iter()).filter(|&&byte| byte == b'\n').count();
+    let (sender, mut heard) = mpsc::channel(most + 1);
+    let mut lines = Lines { sender, line: Vec::new() };
+    for piece in pieces {
+        block_on(lines.stdout(piece));
+    }
+    drop(lines);
+    let heard = std::iter::from_fn(|| heard.try_recv().ok());
+    heard.map(|died| (died.pod, died.installation, died.exit_code)).collect()
+}
+
+/// What the database takes as a pod's id.
+pub fn is_pod_id(id: &str) -> bool {
+    names::is_pod_id(id)
+}

@@ -79,6 +79,24 @@ async fn a_foreign_page_reaches_no_tool_and_another_pods_name_reaches_nothing() 
         assert_eq!(fetch_from(&port, "localhost-7681-pod-visited.localhost", &origin).1, "200", "{origin}");
     }
 
+    // What a page elsewhere loads without an Origin, and a link that it may have: the one is refused, and the other opens a
+    // terminal whose name runs nothing.
+    let address = turn::address();
+    let loaded = |site: &str, mode: &str| {
+        let from = format!("-H 'Sec-Fetch-Site: {site}' -H 'Sec-Fetch-Mode: {mode}'");
+        sh(&format!(
+            "curl -sS -m 20 -o /dev/null -w '%{{http_code}}' -H 'Host: {TERMINAL}' {from} http://{address}:{port}/"
+        ))
+    };
+    for site in ["cross-site", "same-site"] {
+        assert_eq!((loaded(site, "no-cors"), loaded(site, "navigate")), ("403".to_owned(), "200".to_owned()), "{site}");
+    }
+    assert_eq!((loaded("same-origin", "cors"), loaded("none", "navigate")), ("200".to_owned(), "200".to_owned()));
+    let mut terminal = Socket::open(&port, TERMINAL, "/ws?arg=x%23(touch%20/tmp/attacked)", "tty").await;
+    terminal.send(r#"{"AuthToken":"","columns":80,"rows":24}"#).await;
+    terminal.read_until("main").await;
+    assert_eq!(sh(&format!("docker exec pinacle-pod-{pod} sh -c 'ls /tmp/attacked 2>/dev/null || true'")), "");
+
     // A page at a name that its owner has pointed here has an Origin that fits its Host.
     for name in ["localhost-7681.pod-visited.evil.example", "localhost-7681-pod-visited.localhost.evil.example"] {
         let (page, code) = fetch(&port, name, "/");

@@ -115,6 +115,10 @@ DECLARE
     bytes bigint := pinacle.secret_bytes(NEW.value) + octet_length(NEW.name);
     others record;
 BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.pod_id <> OLD.pod_id THEN
+        RAISE EXCEPTION 'The secret "%" of pod "%" can''t be given to another pod. Insert it there anew.', left(OLD.name, 100),
+            OLD.pod_id USING ERRCODE = 'check_violation';
+    END IF;
     -- Two that are inserted at the same moment see each other.
     PERFORM pg_advisory_xact_lock(hashtextextended('pinacle.secrets.' || NEW.pod_id, 0));
     SELECT count(*) AS count, coalesce(sum(pinacle.secret_bytes(s.value) + octet_length(s.name)), 0) AS bytes

@@ -85,6 +85,9 @@ async fn what_is_too_large_or_too_late_is_refused_with_a_sentence() {
     db.execute(&secret("A", 600_000)).await;
     assert!(db.try_execute(&secret("B", 600_000)).await.is_err(), "all secrets of a pod together");
     db.execute("UPDATE pod_secrets SET name = 'C'").await;
+    let thief = db.pod("thief", &json!({})).await;
+    let moved = db.try_execute(&format!("UPDATE pod_secrets SET pod_id = '{thief}'")).await.unwrap_err().to_string();
+    assert!(moved.contains("can't be given to another pod"), "{moved}");
     db.execute("UPDATE pod_secrets SET value = repeat('x', 1000000)").await;
     let moments =
         [job("run_at", "'-infinity'"), job("run_at", "'4713-01-01 BC'"), job("run_at", "now() - interval '1 day'")];

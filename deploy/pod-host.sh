@@ -101,7 +101,8 @@ resolvers() {
 older_bridges() {
   command -v docker >/dev/null || return 0
   local networks
-  networks=$(docker_ network ls --quiet --filter label=pinacle.pod 2>/dev/null) || return 0
+  networks=$(docker_ network ls --quiet --filter label=pinacle.pod) ||
+    fail "Docker does not say which pods there are, and a floor without them would leave the older ones out. Start it, then run this again."
   # shellcheck disable=SC2086 # each id is a word
   [[ -z $networks ]] || docker_ network inspect --format '{{index .Options "com.docker.network.bridge.name"}}' $networks |
     awk 'NF && !/^br-p/ { printf "%s\"%s\"", n++ ? "," : "", $1 }'
@@ -117,7 +118,8 @@ alone() { tr ' ' , <<<"$1" | tr , '\n' | sed -n 's,/32$,,; /^[0-9.]\{1,\}$/p' | 
 # they let through is still Docker's to judge. A pod's bridge is `br-p` and hexadecimal digits; those that
 # Docker names itself have no p. A pod hears at once that it may not, so nothing waits for an answer.
 floor() {
-  local allowed=$1 dns=$2 no='reject with icmpx type admin-prohibited'
+  local allowed=$1 dns=$2 no='reject with icmpx type admin-prohibited' older
+  older=$(older_bridges)
   cat <<END
 table inet pinacle
 delete table inet pinacle
@@ -125,7 +127,7 @@ table inet pinacle {
   set allowed { type ipv4_addr; flags interval; auto-merge; $(elements "$allowed"); }
   set allowed_alone { type ipv4_addr; $(elements "$(alone "$allowed")"); }
   set resolvers { type ipv4_addr; $(elements "$dns"); }
-  set older_bridges { type ifname; $(elements "$(older_bridges)"); }
+  set older_bridges { type ifname; $(elements "$older"); }
   # All that is not the public Internet (IANA's special-purpose registry), multicast included.
   set special {
     type ipv4_addr; flags interval
@@ -189,7 +191,11 @@ print_floor() {
 }
 
 install_floor() {
-  local rules=$settings_folder/floor.nft unit=/etc/systemd/system/pinacle-floor.service
+  local rules=$settings_folder/floor.nft unit=/etc/systemd/system/pinacle-floor.service interface
+  for interface in /sys/class/net/br-p*; do
+    [[ ! -e $interface || ${interface##*/} =~ ^br-p[0-9a-f]{11}$ ]] ||
+      fail "the network interface ${interface##*/} begins with br-p, as pods' bridges do, and would be taken for one. Give it another name, then run this again."
+  done
   mkdir -p "$settings_folder"
   print_floor >"$rules.new"
   nft --check --file "$rules.new" || {
@@ -207,9 +213,13 @@ install_floor() {
   cat >"$unit" <<END
 [Unit]
 Description=What pods may reach on the network
-Before=network-pre.target docker.service
+DefaultDependencies=no
 Wants=network-pre.target
-After=nftables.service
+Before=network-pre.target docker.service shutdown.target
+After=local-fs.target nftables.service
+Conflicts=shutdown.target
+# It may begin by emptying all tables.
+ReloadPropagatedFrom=nftables.service
 
 [Service]
 Type=oneshot

@@ -2,7 +2,7 @@
 # prohibited ADDRESS: whether the floor of this host's network keeps a pod from it. The floor says so at once, though not
 # more often than Linux lets it, about once in a second; where there is none, nothing is said, or that nobody listens.
 prohibited() {
-    local said
+    local said LC_ALL=C
     exec 5<>"/dev/udp/$1/9" || return
     for _ in 1 2 3; do
         printf . >&5

@@ -123,11 +123,8 @@ async fn prove(asked: &Asked<'_>, image: &str, name: &str, id: &str) -> Result<V
     }
     let format = "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}";
     let gateway = step("looking at the network of", &["inspect", "--format", format, name]).await?;
-    // Not every system has it.
-    let own = asked.answer(&crate::host::Command::new("hostname").arg("-I")).await.unwrap_or_default();
-    let own = own.split_whitespace().filter(|address| address.contains('.'));
     let script = format!("{PROHIBITED}\n{REACHED}");
     let look = ["exec", name, "bash", "-c", &script, "bash", &gateway, METADATA];
-    let looked = step("looking at what is reached from", &look.into_iter().chain(own).collect::<Vec<_>>()).await?;
+    let looked = step("looking at what is reached from", &look).await?;
     Ok(looked.lines().map(str::to_owned).collect())
 }

@@ -53,8 +53,7 @@ pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let environment = exports_of(pod, &pod.spec).await?;
     let name = host_name(pod).await?;
     let site = pod.site().await?;
-    // Nobody has told a pod yet what to say that never ran.
-    let must_be_confined = pod.pod.last_started_at.is_none() && !pod.tools.allow_unconfined_pods;
+    let must_be_confined = !pod.tools.allow_unconfined_pods;
     let found = site.runtime.found().await?;
     let gateway = found.container().and_then(|container| container.gateway()).filter(|_| must_be_confined);
     let wait = script_for("bash", &PROXY.concat(), [name.as_str(), gateway.unwrap_or_default()])
@@ -68,15 +67,10 @@ pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
         format!("the pod's nginx does not answer ({why}). Is {} made from the pod base image?", pod.spec.base_image)
     };
     match site.runtime.exec(wait).await {
-        Ok(listed) if must_be_confined && listed.stdout.lines().all(|line| line != CONFINED) => {
-            Err(StepError::fail(format!(
-                "server {} does not confine its pods: this one reaches the server itself. Run deploy/pod-host.sh there \
-                 again, which puts up the floor of the pods' network, then requeue the pod; or set \
-                 ALLOW_UNCONFINED_PODS=true, where all pods are trusted",
-                site.server.name
-            )))
-        }
         Ok(listed) => {
+            if must_be_confined && listed.stdout.lines().all(|line| line != CONFINED) {
+                unconfined(pod, &site.server.name)?;
+            }
             pod.look_inside(Inside::parse(&listed.stdout));
             Ok(Ensured::Done)
         }
@@ -87,9 +81,26 @@ pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
     }
 }
 
+/// A pod that never ran is not let into such a network. One that did goes on: it may have been told what to say, and its
+/// user would be none the wiser.
+fn unconfined(pod: &PodAtWork, server: &str) -> Result<(), StepError> {
+    let sentence = format!(
+        "server {server} does not confine its pods: this one is not kept from the server itself, or from private networks. \
+         Run deploy/pod-host.sh there again, which puts up the floor of the pods' network"
+    );
+    if pod.pod.last_started_at.is_none() {
+        return Err(StepError::fail(format!(
+            "{sentence}, then requeue the pod; or set ALLOW_UNCONFINED_PODS=true, where all pods are trusted"
+        )));
+    }
+    metrics::counter!("pinacle_unconfined_starts_total").increment(1);
+    tracing::warn!(pod.id = %pod.fence.pod_id, server.name = server, "{sentence}.");
+    Ok(())
+}
+
 /// The pod's own hostname, without a port's.
 async fn host_name(pod: &PodAtWork) -> Result<String, StepError> {
-    Ok(format!("pod-{}.{}", pod.pod.slug, pod.site().await?.server.domain))
+    Ok(format!("pod-{}.{}", pod.pod.slug, pod.site().await?.server.domain).to_ascii_lowercase())
 }
 
 /// The environment that every command of the user's is given, as a shell reads it. It goes through stdin: no value stands

@@ -9,7 +9,8 @@ umask 077
 shopt -s nullglob
 names=/var/lib/pinacle/names name=$1 host=$2
 shift 2
-if [ -n "$host" ] && prohibited "$host"; then echo confined; fi
+# The address of a cloud's metadata stands for all that is private: a firewall of the host's own may keep it from itself.
+if [ -n "$host" ] && prohibited "$host" && prohibited 169.254.169.254; then echo confined; fi
 if [ -d "$names" ] && [ ! -e "$names/$name" ]; then
     for old in "$names"/*; do rm -f "$old" || exit; done
     : >"$names/$name" || exit

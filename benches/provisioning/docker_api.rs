@@ -22,6 +22,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(5);
 /// Of the reference's network; no pod of ours gets it, nor does Docker choose it by itself.
 const SUBNET: &str = "10.199.255.0/28";
 const BRIDGE: &str = "br-bench";
+const PAGE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Answered by the pod's nginx itself; the name belongs to no pod.
 const PAGE_HOST: &str = "proxy.invalid";
 
@@ -107,9 +108,13 @@ impl Reference {
 
     /// Through the published port; `None` where nobody answers yet.
     async fn page(&self) -> Option<StatusCode> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
-        let request = Request::get("/").header("Host", PAGE_HOST).body(Full::default()).unwrap();
-        Some(send(stream, request).await.ok()?.0)
+        let answer = async {
+            let stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+            let request = Request::get("/").header("Host", PAGE_HOST).body(Full::default()).unwrap();
+            Some(send(stream, request).await.ok()?.0)
+        };
+        // What Docker accepts before the container listens may never be answered.
+        tokio::time::timeout(PAGE_TIMEOUT, answer).await.ok()?
     }
 }
 

@@ -70,7 +70,7 @@ impl ImageCleanup {
     async fn clean(&self, server: &Server) -> Result<Vec<String>, Stopped> {
         let mut images = images::of_server(&self.db, &server.id).await?;
         // Every pod without an image of its own needs it.
-        images.retain(|image| image != DEFAULT_IMAGE);
+        images.retain(|image| image.strip_suffix(":latest").unwrap_or(image) != DEFAULT_IMAGE);
         if images.is_empty() {
             return Ok(images);
         }

@@ -7,7 +7,9 @@ shift 2
 # shellcheck disable=SC2086 # it has words
 folder=$($docker info --format '{{.DockerRootDir}}')
 for image; do
-    [ "$(df -Pk "$folder" | awk 'NR == 2 { print $4 }')" -lt "$needed" ] || break
+    free=$(df -Pk "$folder" | awk 'NR == 2 { print $4 }')
+    [ -n "$free" ] || exit
+    [ "$free" -lt "$needed" ] || break
     $docker image rm "$image" >/dev/null 2>&1 || :
     $docker image inspect --format . "$image" >/dev/null 2>&1 || printf '%s\n' "$image"
 done

@@ -2,7 +2,7 @@
 
 use sqlx::PgPool;
 
-/// The server has the image by now, and from us.
+/// The server is about to have the image, and from us.
 pub async fn fetched(db: &PgPool, server_id: &str, image: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO pinacle.server_images (server_id, image) VALUES ($1, $2)

@@ -74,8 +74,9 @@ pub async fn image(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let mut found = ask!(site, "looking for the image", site.runtime.image(image));
     let fetched = found.is_none();
     if fetched {
-        ask!(site, "fetching the image", site.runtime.pull_image(image));
+        // Before, for a fetch that is cut off may still bring it.
         images::fetched(pod.db(), &site.server.id, image).await?;
+        ask!(site, "fetching the image", site.runtime.pull_image(image));
         found = ask!(site, "looking at the image", site.runtime.image(image));
     }
     let volumes = found.map(|image| image.volumes).unwrap_or_default();

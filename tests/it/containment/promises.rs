@@ -14,6 +14,8 @@ fn each_promise_has_the_test_that_it_names() {
         let file = root.join("tests/it").join(rooms.join("/")).with_extension("rs");
         let source =
             std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{test}: {}: {error}", file.display()));
-        assert!(source.contains(&format!("fn {function}(")), "{test}");
+        let before = source.split(&format!("fn {function}(")).next().filter(|before| before.len() < source.len());
+        let attributes = before.unwrap_or_else(|| panic!("{test}: there is none")).rsplit("\n\n").next().unwrap();
+        assert!(attributes.contains("test") && !attributes.contains("#[ignore"), "{test}: {attributes}");
     }
 }

@@ -14,6 +14,10 @@ use crate::{
     },
 };
 
+/// Where clouds tell a machine its credentials. It stands for all that is private: from the host itself a pod may be kept by
+/// a firewall of the host's own.
+pub const METADATA: &str = "169.254.169.254";
+
 /// A function for bash in a container: whether an address is kept from it by the floor that `deploy/pod-host.sh` puts
 /// under the pods' network.
 pub const PROHIBITED: &str = include_str!("prohibited.bash");

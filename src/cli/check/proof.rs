@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Section, docker::Docker, server::Asked};
 use crate::{
-    network::PROHIBITED,
+    network::{METADATA, PROHIBITED},
     runtime::{RUNTIME, names::bridge_name},
     spec::DEFAULT_IMAGE,
 };
@@ -20,8 +20,6 @@ const STEP_TIMEOUT: Duration = Duration::from_mins(1);
 /// The container ends by itself, should nobody be left to remove it.
 const LIFETIME_SECONDS: &str = "600";
 
-/// Where clouds tell a machine its credentials.
-const METADATA: &str = "169.254.169.254";
 /// Prints those of the addresses $@ that the container is not kept from.
 const REACHED: &str = r#"for address; do prohibited "$address" || printf '%s\n' "$address"; done"#;
 

@@ -9,7 +9,7 @@ use super::{Ensured, dotenv};
 use crate::{
     host::{Command, ConnectionError, Finished, HostError},
     lifecycle::{PodAtWork, StepError},
-    network::PROHIBITED,
+    network::{METADATA, PROHIBITED},
     runtime::{
         Inside,
         shell::{Mark, Place, exports, script, script_for},
@@ -55,8 +55,12 @@ pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
     let must_be_confined = !pod.tools.allow_unconfined_pods;
     let found = site.runtime.found().await?;
-    let gateway = found.container().and_then(|container| container.gateway()).filter(|_| must_be_confined);
-    let wait = script_for("bash", &PROXY.concat(), [name.as_str(), gateway.unwrap_or_default()])
+    let kept_from = match found.container().and_then(|container| container.gateway()) {
+        Some(host) if must_be_confined && pod.pod.last_started_at.is_none() => format!("{host} {METADATA}"),
+        Some(host) if must_be_confined => host.to_owned(),
+        _ => String::new(),
+    };
+    let wait = script_for("bash", &PROXY.concat(), [name.as_str(), &kept_from])
         .args(Inside::PREFIXES)
         .input(environment)
         .infrastructure()

@@ -1,16 +1,16 @@
 # shellcheck source=src/network/prohibited.bash
 # Stores from stdin the environment of every later command, in one go where it changes; writes down the pod's own name $1,
-# by which nginx judges who may speak to the pod's tools; says whether the pod is kept from the host's address $2, if that
-# is given; waits until the nginx answers; and lists the paths that begin with the other arguments. The name that nginx is
+# by which nginx judges who may speak to the pod's tools; says whether the pod is kept from all of the addresses $2, if there
+# are any; waits until the nginx answers; and lists the paths that begin with the other arguments. The name that nginx is
 # asked for belongs to no pod, so nothing the user runs can answer in its place. All that is started here takes its part of
 # the pod's processor from nginx, which starts meanwhile: so bash asks by itself, and waits on a socket that never gets
 # anything.
 umask 077
 shopt -s nullglob
-names=/var/lib/pinacle/names name=$1 host=$2
+names=/var/lib/pinacle/names name=$1 confined=$2
+for address in $2; do prohibited "$address" || confined=; done
+[ -z "$confined" ] || echo confined
 shift 2
-# The address of a cloud's metadata stands for all that is private: a firewall of the host's own may keep it from itself.
-if [ -n "$host" ] && prohibited "$host" && prohibited 169.254.169.254; then echo confined; fi
 if [ -d "$names" ] && [ ! -e "$names/$name" ]; then
     for old in "$names"/*; do rm -f "$old" || exit; done
     : >"$names/$name" || exit

@@ -229,6 +229,11 @@ fn quote_for_people(words: impl Iterator<Item = String>) -> String {
         .join(" ")
 }
 
+/// The words that begin a docker command in a script of ours.
+pub fn docker_words(sudo: bool) -> &'static [&'static str] {
+    if sudo { &["sudo", "-n", "--", "docker"] } else { &["docker"] }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

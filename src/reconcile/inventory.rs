@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    host::{Command, ConnectionError, Host, connection::Collected},
+    host::{Command, ConnectionError, Host, command::docker_words, connection::Collected},
     runtime::Limits,
 };
 
@@ -106,7 +106,7 @@ pub enum InventoryError {
 
 impl Inventory {
     pub async fn take(host: &Host, cancel: &CancellationToken) -> Result<Self, InventoryError> {
-        let docker: &[&str] = if host.docker_needs_sudo().await? { &["sudo", "-n", "docker"] } else { &["docker"] };
+        let docker = docker_words(host.docker_needs_sudo().await?);
         let list = Command::new("sh").args(["-c", SCRIPT, "sh"]).args(docker.iter().copied()).timeout(TIMEOUT);
         let mut output = Collected::default();
         let outcome = host.connection.exec(&list, None, &mut output, cancel).await?;

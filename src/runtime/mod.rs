@@ -97,9 +97,8 @@ impl ContainerRuntime {
         if let Some(found) = &*known {
             return Ok(found.clone());
         }
-        let docker: &[&str] = if self.sudo { &["sudo", "-n", "--", "docker"] } else { &["docker"] };
         let look = shell::script(LOOK, [&label_filter(&self.pod_id), &container_format(&self.name)])
-            .args(docker.iter().copied())
+            .args(command::docker_words(self.sudo).iter().copied())
             .label("🔎 Looking at what there is");
         let found = Found::parse(&self.recorder.run(&look).await?.stdout);
         Ok(known.insert(found).clone())

@@ -14,7 +14,7 @@ const MAX_ID_LENGTH: usize = 100;
 
 /// What all pods' bridges begin with, and no other: those that Docker names itself have hexadecimal digits there. The
 /// floor of a host's network (`deploy/pod-host.sh`) knows a pod by it.
-pub const BRIDGE_PREFIX: &str = "br-p";
+const BRIDGE_PREFIX: &str = "br-p";
 /// Linux allows 15 characters for a network interface.
 const BRIDGE_LENGTH: usize = 15;
 

@@ -6,7 +6,8 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    host::{Command, ConnectionError, HostDirectory, connection::Collected},
+    host::{Command, ConnectionError, HostDirectory, command::docker_words, connection::Collected},
+    runtime::image_fact,
     spec::DEFAULT_IMAGE,
     store::{
         images,
@@ -75,9 +76,9 @@ impl ImageCleanup {
             return Ok(images);
         }
         let host = self.hosts.get(server)?;
-        let docker = if host.docker_needs_sudo().await? { "sudo -n -- docker" } else { "docker" };
+        let docker = docker_words(host.docker_needs_sudo().await?).join(" ");
         let needed = (u64::from(self.min_free_gb) * KIB_PER_GB).to_string();
-        let clean = Command::new("sh").args(["-c", SCRIPT, "sh", &needed, docker]).args(&images).timeout(TIMEOUT);
+        let clean = Command::new("sh").args(["-c", SCRIPT, "sh", &needed, &docker]).args(&images).timeout(TIMEOUT);
         let mut output = Collected::default();
         let outcome = host.connection.exec(&clean, None, &mut output, &CancellationToken::new()).await?;
         if !outcome.success() {
@@ -88,7 +89,7 @@ impl ImageCleanup {
         images.retain(|image| printed.lines().any(|line| line == image));
         images::gone(&self.db, &server.id, &images).await?;
         for image in &images {
-            host.facts.forget(&crate::runtime::image_fact(image));
+            host.facts.forget(&image_fact(image));
         }
         Ok(images)
     }

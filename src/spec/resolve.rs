@@ -250,17 +250,21 @@ mod tests {
 
     #[test]
     fn what_a_service_or_a_template_needs_may_come_from_the_environment_or_the_secrets() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let template = "name = 'agent'\ndescription = 'An agent'\ndefault_port = 9000\nstart = 'exec agent'\n\
+            required_environment = ['AGENT_KEY']\nhealth = { command = 'true', timeout_seconds = 5 }\n";
+        std::fs::write(folder.path().join("agent.toml"), template).expect("a file");
+        let catalog = Catalog::load(Some(folder.path())).expect("a catalog");
         let missing = |config: Value, secrets: &[&str]| {
-            let spec = resolve(&config).expect("a pod");
+            let spec = super::resolve(&config, &catalog).expect("a pod");
             spec.check_environment(|name| secrets.contains(&name)).map_err(|error| error.to_string())
         };
-        let claude = json!({ "services": ["claude-code"] });
+        let agent = json!({ "services": ["agent"] });
         assert_eq!(
-            missing(claude.clone(), &["OTHER"]).unwrap_err(),
-            "pods.config environment: the service claude-code needs ANTHROPIC_API_KEY; set it here, or as a secret of \
-             the pod"
+            missing(agent.clone(), &["OTHER"]).unwrap_err(),
+            "pods.config environment: the service agent needs AGENT_KEY; set it here, or as a secret of the pod"
         );
-        assert_eq!(missing(claude, &["ANTHROPIC_API_KEY"]), Ok(()));
+        assert_eq!(missing(agent, &["AGENT_KEY"]), Ok(()));
         let set = json!({ "template": "mastra-ai", "environment": { "OPENAI_API_KEY": "sk" } });
         assert_eq!(missing(set, &[]), Ok(()));
         let empty = json!({ "template": "mastra-ai", "environment": { "OPENAI_API_KEY": "" } });

@@ -6,7 +6,7 @@ stack := deploy/dev/stack
 scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare deploy/dev/test deploy/dev/advisories .ci/run
 # They read an environment that is there only in a pod.
 pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish docker/service/log/run docker/services/*/run \
-	docker/services/*/finish src/lifecycle/steps/scripts/*.sh src/runtime/scripts/*.sh src/services/scripts/*.sh)
+	docker/services/*/finish src/lifecycle/steps/scripts/*.sh src/runtime/scripts/*.sh src/services/scripts/*.sh src/spec/templates/*.sh)
 # They run on a pod host, and use `-ef`, which is not POSIX's, but every sh has it.
 host_scripts := src/host/guard.sh src/reconcile/inventory.sh src/schedule/images.sh
 

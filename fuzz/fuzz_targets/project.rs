@@ -36,9 +36,10 @@ fuzz_target!(|input: &[u8]| {
     let (config, file) = two_parts(&input);
     let config: Value = serde_json::from_str(config).unwrap_or_else(|_| json!({}));
     let without = resolve(&config, &CATALOG);
-    let with = resolve_project(&config, file, &CATALOG);
+    let with = resolve_project(&config, file, &CATALOG, |_| false);
 
-    for error in [without.as_ref().err(), with.as_ref().err()].into_iter().flatten() {
+    let notices = with.iter().flat_map(|(_, notices)| notices);
+    for error in [without.as_ref().err(), with.as_ref().err()].into_iter().flatten().chain(notices) {
         let sentence = error.to_string();
         assert!(sentence.len() <= MAX_SENTENCE, "{} bytes", sentence.len());
         assert!(!sentence.contains(char::is_control), "{sentence:?}");
@@ -47,7 +48,7 @@ fuzz_target!(|input: &[u8]| {
             assert!(tells_otherwise(config.clone()) || file.is_some_and(tells_otherwise), "{sentence}");
         }
     }
-    let Ok(spec) = with else { return };
+    let Ok((spec, _)) = with else { return };
 
     for list in [&spec.pre_start, &spec.post_start, &spec.install] {
         assert!(list.len() <= MAX_ENTRIES);

@@ -80,6 +80,11 @@ fn render(path: &Path) -> String {
     parts.concat()
 }
 
+/// The path of a key below another.
+pub(super) fn key_path(path: &str, key: &str) -> String {
+    format!("{path}{}", member(key, path.is_empty()))
+}
+
 /// A key as a part of a path.
 fn member(key: &str, is_first: bool) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';

@@ -25,8 +25,10 @@ pub use catalog::{Catalog, CatalogError};
 pub use error::SpecError;
 pub use images::AllowedImages;
 pub use pod::{PodSpec, PortSpec, ProcessSpec, Protocol, WORKSPACE};
+pub use project::PROJECT_FILE_LIMIT;
 pub use repository::Repository;
 pub use resolve::{DEFAULT_IMAGE, resolve, resolve_project, secrets};
+pub use template::Dependencies;
 pub use tier::Tier;
 
 /// The schema of `pods.config`, as JSON Schema.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::error::SpecError;
 use super::repository::Repository;
+use super::template::Dependencies;
 use super::tier::Tier;
 use crate::services::ServiceTemplate;
 use crate::store::pods::SECRET_NAMES;
@@ -40,6 +41,8 @@ pub struct PodSpec {
     pub repository: Option<Repository>,
     /// Commands that install what the project needs, in order.
     pub install: Vec<String>,
+    /// After them, what the project's own files ask for.
+    pub dependencies: Option<Dependencies>,
     /// No two of the same name.
     pub processes: Vec<ProcessSpec>,
 }
@@ -158,6 +161,7 @@ impl fmt::Debug for PodSpec {
             .field("post_start", &self.post_start)
             .field("repository", &self.repository)
             .field("install", &self.install)
+            .field("dependencies", &self.dependencies)
             .field("processes", &self.processes)
             .finish_non_exhaustive()
     }

@@ -26,15 +26,24 @@ pub fn resolve(config: &Value, catalog: &Catalog) -> Result<PodSpec, SpecError> 
     settle(read(config)?, PodConfig::default(), catalog)
 }
 
-/// The same with the text of the repository's own `pinacle.yaml`.
+/// The same with the text of the repository's own `pinacle.yaml`, and what of it was left out. `is_secret` says of a
+/// variable whether it is a secret of the pod.
 ///
 /// # Errors
 ///
-/// The first thing that is wrong with either, with its path.
-pub fn resolve_project(config: &Value, project: &str, catalog: &Catalog) -> Result<PodSpec, SpecError> {
-    let (config, project) = (read(config)?, project::parse(project)?);
-    // The pod's config was found right before there was a repository.
-    settle(config, project, catalog).map_err(|error| error.in_file(project::NAME))
+/// The first thing that is wrong with the config, with its path.
+pub fn resolve_project(
+    config: &Value,
+    project: &str,
+    catalog: &Catalog,
+    is_secret: impl Fn(&str) -> bool,
+) -> Result<(PodSpec, Vec<SpecError>), SpecError> {
+    let (config, mut project) = (read(config)?, project::read(project));
+    let variables = config.clone().over(project.config.clone()).environment.unwrap_or_default();
+    let is_set =
+        |name: &str| variables.iter().any(|(set, value)| &**set == name && !value.is_empty()) || is_secret(name);
+    project.keep_what_is_known(catalog, is_set);
+    Ok((settle(config, project.config, catalog)?, project.notices))
 }
 
 /// What in a config must never be shown, whatever else is wrong with it.
@@ -57,15 +66,22 @@ fn read(config: &Value) -> Result<PodConfig, SpecError> {
 
 /// What the pod's config says, then the project, then the template, then the defaults.
 fn settle(config: PodConfig, project: PodConfig, catalog: &Catalog) -> Result<PodSpec, SpecError> {
-    let template = match &config.template {
+    let template = match config.template.as_ref().or(project.template.as_ref()) {
         Some(name) => {
             let found = catalog.template(name);
             Some(found.ok_or_else(|| no_such("template", "template", name, &catalog.template_names()))?)
         }
         None => None,
     };
-    let under = template.map(|template| template.config.clone()).unwrap_or_default();
-    let config = config.over(project).over(under);
+    let mut under = template.map(|template| template.config.clone()).unwrap_or_default();
+    if config.template.is_none() {
+        // The file's template comes when the container is there.
+        (under.tier, under.base_image) = (None, None);
+    }
+    let config = config.over(project);
+    // They are a part of how the template installs.
+    let dependencies = template.filter(|_| config.install.is_none()).and_then(|template| template.dependencies);
+    let config = config.over(under);
     let services = services(&config.services.unwrap_or_default(), catalog)?;
     let hooks = config.hooks.map(|Object(hooks)| hooks).unwrap_or_default();
     Ok(PodSpec {
@@ -79,6 +95,7 @@ fn settle(config: PodConfig, project: PodConfig, catalog: &Catalog) -> Result<Po
         post_start: strings(hooks.post_start.unwrap_or_default()),
         repository: repository(config.repository),
         install: strings(config.install.map(|install| install.0).unwrap_or_default()),
+        dependencies,
         processes: processes(config.processes.unwrap_or_default())?,
     })
 }
@@ -130,7 +147,7 @@ fn environment(variables: BTreeMap<impl Into<String>, impl Into<String>>) -> BTr
 }
 
 /// The processes, of which no two may have the same name.
-fn processes(configs: Vec<Object<ProcessConfig>>) -> Result<Vec<ProcessSpec>, SpecError> {
+pub(super) fn processes(configs: Vec<Object<ProcessConfig>>) -> Result<Vec<ProcessSpec>, SpecError> {
     let mut processes: Vec<ProcessSpec> = Vec::with_capacity(configs.len());
     for (index, Object(config)) in configs.into_iter().enumerate() {
         let name = String::from(config.name);

@@ -237,9 +237,42 @@ async fn a_repositorys_own_file_fills_in_what_the_config_leaves_out() {
     assert_eq!(inside(&pod, "curl -fsS http://127.0.0.1:3001/.env"), "OWN=1");
     db.done(&pod, "destroy").await;
 
-    git.commit("pinacle.yaml", "install: [\n");
-    let pod = db.pod("broken-yaml", &config).await;
-    let error = db.refused(&pod, "create").await;
-    assert!(error.contains("the repository's pinacle.yaml: it is no YAML: see line"), "{error}");
+    // What is unknown or wrong in it is left out and said to the user; the rest is used.
+    git.commit(
+        "pinacle.yaml",
+        "template: nope\nservices: [nope]\nnonsense: hunter22\ninstall: [echo installed >/root/trace, 5]\n\
+         environment: { GOOD: good, A-B: hunter22, B: 12345678 }\n\
+         ports: [{ name: web, internal: 99999 }]\n\
+         processes:\n  - { name: Bad, startCommand: hunter22 }\n  - { name: good, startCommand: sleep infinity, restart: hunter22 }\n",
+    );
+    let pod = db.pod("advice", &json!({ "repository": { "url": git.public() } })).await;
+    db.done(&pod, "create").await;
+    let there = inside(&pod, "cat /root/trace; tail -n 1 /workspace/repo/.env; tmux ls -F \"#S\"");
+    assert_eq!(there, "installed\nGOOD=good\nprocess-good");
+    let said = format!(
+        "SELECT stdout FROM pod_logs WHERE pod_id = '{pod}' AND label = '📄 Reading pinacle.yaml'
+         AND container_command IS NOT NULL"
+    );
+    let said = db.text(&said).await;
+    for path in [
+        "template",
+        "services[0]",
+        "nonsense",
+        "install[1]",
+        "environment.A-B",
+        "environment.B",
+        "ports[0].internal",
+        "processes[0].name",
+        "processes[1].restart",
+    ] {
+        assert!(said.contains(&format!("pinacle.yaml {path}: ")), "{path:?} is not in {said}");
+    }
+    assert!(!said.contains("hunter22") && !said.contains("12345678"), "{said}");
+    // Not even YAML: what the user changes, a restart reads.
+    inside(&pod, "echo install: [ >/workspace/repo/pinacle.yaml");
+    db.done(&pod, "restart").await;
+    let no_yaml = "SELECT count(*) FROM pod_logs WHERE container_command IS NOT NULL AND stdout LIKE '%yaml: it is no YAML: see line%'";
+    assert_eq!(db.text(no_yaml).await, "1");
+    db.done(&pod, "destroy").await;
     host.assert_as_before();
 }

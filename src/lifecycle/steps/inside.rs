@@ -142,12 +142,10 @@ pub async fn environment(pod: &PodAtWork) -> Result<Ensured, StepError> {
     Ok(Ensured::by(!run(pod, write).await?.stdout.trim().is_empty()))
 }
 
-/// Runs the install commands in order. One that succeeded is marked in the pod and not run again.
+/// Runs the install commands in order, then what the template installs. One that succeeded is marked in the pod and not
+/// run again.
 pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
-    if spec.install.is_empty() {
-        return Ok(Ensured::Already);
-    }
     let dir = spec.project_dir();
     let mut acted = false;
     for (index, text) in spec.install.iter().enumerate() {
@@ -158,6 +156,15 @@ pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
         acted = true;
         let command = user(&dir).command_once(text, &mark).label("📥 Installing").timeout(INSTALL_TIMEOUT);
         run_theirs(pod, "the install command", command).await?;
+    }
+    if let Some(dependencies) = spec.dependencies {
+        let mark = Mark::new("dependencies", dependencies.mark());
+        if !mark.is_in(&pod.inside().marks) {
+            acted = true;
+            let command = user(&dir).command_once(&dependencies.command(), &mark).shown_as(dependencies.shown());
+            let command = command.label("📥 Installing").timeout(INSTALL_TIMEOUT);
+            run_theirs(pod, "the install command", command).await?;
+        }
     }
     Ok(Ensured::by(acted))
 }

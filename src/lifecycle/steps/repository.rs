@@ -9,14 +9,15 @@ use super::{
     inside::{run, run_theirs},
 };
 use crate::{
+    host::Command,
     lifecycle::{PodAtWork, StepError},
     runtime::shell::script,
-    spec::{self, PodSpec},
+    spec::{self, PROJECT_FILE_LIMIT, PodSpec, SpecError},
 };
 
 const CLONE_TIMEOUT: Duration = Duration::from_mins(15);
-/// What a `pinacle.yaml` may hold, in bytes: far more than a person writes, far less than what is cut from an output.
-const PROJECT_FILE_LIMIT: usize = 256 * 1024;
+/// How many sentences about a `pinacle.yaml` a person reads.
+const MAX_NOTICES: usize = 30;
 
 const REPOSITORY: &str = include_str!("scripts/repository.sh");
 const PROJECT_FILE: &str = include_str!("scripts/project-file.sh");
@@ -46,7 +47,7 @@ pub async fn repository(pod: &PodAtWork) -> Result<Ensured, StepError> {
     Ok(Ensured::by(!cloned.stdout.trim_end().ends_with("already cloned")))
 }
 
-/// The pod's spec with what the repository's own file fills in.
+/// The pod's spec with what the repository's own file fills in. What of the file was left out is said in the user's log.
 pub async fn project(pod: &PodAtWork) -> Result<PodSpec, StepError> {
     if pod.spec.repository.is_none() {
         return Ok(pod.spec.clone());
@@ -54,15 +55,24 @@ pub async fn project(pod: &PodAtWork) -> Result<PodSpec, StepError> {
     let limit = (PROJECT_FILE_LIMIT + 1).to_string();
     let read = script(PROJECT_FILE, [&pod.spec.project_dir(), &limit]).infrastructure().confidential();
     let text = run(pod, read).await?.stdout;
-    if text.len() > PROJECT_FILE_LIMIT {
-        return Err(StepError::fail(format!(
-            "the repository's pinacle.yaml is larger than {PROJECT_FILE_LIMIT} bytes; shorten it"
-        )));
-    }
     let config = pod.pod.config.0.as_ref().map_err(|reason| StepError::fail(reason.as_str()))?;
-    let spec = spec::resolve_project(config, &text, &pod.tools.catalog)
-        .and_then(|spec| spec.check_environment(|name| pod.has_secret(name)).map(|()| spec))
-        .map_err(|error| StepError::fail(format!("the repository's {error}")))?;
+    let (spec, notices) = spec::resolve_project(config, &text, &pod.tools.catalog, |name| pod.has_secret(name))
+        .map_err(|error| StepError::fail(error.to_string()))?;
     pod.redactor.learn(spec.secrets());
+    if !notices.is_empty() {
+        let say = Command::new("cat").input(said_of(&notices));
+        run(pod, say.shown_as("pinacle: read pinacle.yaml").label("📄 Reading pinacle.yaml")).await?;
+    }
     Ok(spec)
+}
+
+fn said_of(notices: &[SpecError]) -> String {
+    let mut said = "This is left out of what the repository says; all else is used:\n".to_owned();
+    for notice in notices.iter().take(MAX_NOTICES) {
+        said.extend([&notice.to_string(), "\n"]);
+    }
+    if let Some(more @ 1..) = notices.len().checked_sub(MAX_NOTICES) {
+        said.push_str(&format!("and {more} more\n"));
+    }
+    said
 }

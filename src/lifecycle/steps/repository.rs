@@ -72,7 +72,7 @@ fn said_of(notices: &[SpecError]) -> String {
         said.extend([&notice.to_string(), "\n"]);
     }
     if let Some(more @ 1..) = notices.len().checked_sub(MAX_NOTICES) {
-        said.push_str(&format!("and {more} more\n"));
+        said.extend(["and ", &more.to_string(), " more\n"]);
     }
     said
 }

@@ -126,7 +126,7 @@ async fn each_project_is_installed_with_its_own_tool() {
     let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
-    let pod = db.pod("tools", &json!({ "template": "nodejs", "tier": "dev.xlarge", "services": [] })).await;
+    let pod = db.pod("tools", &json!({ "template": "nodejs", "tier": "dev.large", "services": [] })).await;
     db.done(&pod, "create").await;
     let log = "SELECT stdout FROM pod_logs WHERE container_command = 'pinacle: install what package.json asks for'";
     assert!(db.text(log).await.starts_with("nothing to install: there is neither a package.json"));

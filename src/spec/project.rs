@@ -134,6 +134,12 @@ impl Project {
         let mut variables = BTreeMap::new();
         for (name, value) in self.one::<Map<String, Value>>("environment", value)? {
             let path = key_path("environment", &name);
+            // `PORT: 3000` can mean but one thing; `VERSION: 3.10` is 3.1 by now.
+            let value = match value {
+                Value::Bool(_) => Value::String(value.to_string()),
+                Value::Number(number) if !number.is_f64() => Value::String(number.to_string()),
+                other => other,
+            };
             if let Some(name) = self.one(&path, Value::String(name))
                 && let Some(value) = self.one(&path, value)
             {
@@ -291,7 +297,7 @@ mod tests {
             ("services: [hunter22]", "services[0]: there is no service of this name; known services: claude-code, "),
             ("services: [redis, redis]", "services[1]: it listens on the port of another in the list"),
             ("environment: [A=hunter22]", "environment: a list does not fit here; use an object"),
-            ("environment: {A: 12345678}", "environment.A: a number does not fit here; use a string"),
+            ("environment: {A: 1234.5678}", "environment.A: a number does not fit here; use a string"),
             ("environment: {A-B: hunter22}", "environment.A-B: \"A-B\" is not a name for a variable"),
             ("ports: [{name: a, internal: 99999}]", "ports[0].internal: this is not a port; use a number from 1 to"),
             ("ports: [{name: a, internal: 1, protocol: hunter22}]", "ports[0].protocol: this is not a protocol; use"),
@@ -315,7 +321,7 @@ mod tests {
     #[test]
     fn the_rest_of_the_file_is_used() {
         let text = "services: [nope, redis, redis]\ninstall: [one, 2, three]\nnonsense: 1\n\
-            environment: {A: a, B: 5, C-D: c, E: e}\nhooks: {preStart: [a, 2], after: x}\n\
+            environment: {A: a, B: 3.10, C-D: c, E: 3000}\nhooks: {preStart: [a, 2], after: x}\n\
             ports: [{name: a, internal: 0}, {name: b, internal: 3000}, {name: c, internal: 3000}]\n\
             processes:\n- {name: A, startCommand: a}\n- {name: b, startCommand: b, restart: always, url: 5}\n\
             - {name: b, startCommand: c}\n- {name: d, startCommand: d}\n";
@@ -328,6 +334,7 @@ mod tests {
         assert_eq!(spec.services.iter().map(crate::services::ServiceTemplate::name).collect::<Vec<_>>(), ["redis"]);
         assert_eq!(spec.install, ["one", "three"]);
         assert_eq!(spec.environment.keys().collect::<Vec<_>>(), ["A", "E"]);
+        assert_eq!(spec.environment["E"], "3000");
         assert_eq!(spec.pre_start, ["a"]);
         assert_eq!(spec.ports.iter().map(|port| &*port.name).collect::<Vec<_>>(), ["b"]);
         assert_eq!(spec.processes.iter().map(|process| &*process.name).collect::<Vec<_>>(), ["b", "d"]);

@@ -241,7 +241,7 @@ async fn a_repositorys_own_file_fills_in_what_the_config_leaves_out() {
     git.commit(
         "pinacle.yaml",
         "template: nope\nservices: [nope]\nnonsense: hunter22\ninstall: [echo installed >/root/trace, 5]\n\
-         environment: { GOOD: good, A-B: hunter22, B: 12345678 }\n\
+         environment: { GOOD: good, A-B: hunter22, B: [12345678] }\n\
          ports: [{ name: web, internal: 99999 }]\n\
          processes:\n  - { name: Bad, startCommand: hunter22 }\n  - { name: good, startCommand: sleep infinity, restart: hunter22 }\n",
     );

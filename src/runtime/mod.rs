@@ -198,6 +198,8 @@ impl ContainerRuntime {
             .args(["--publish", &format!("{}:{}:80/tcp", spec.bind_address, spec.port)])
             .args(["--mount", &format!("type=volume,source={},target={WORKSPACE}", self.name)])
             .args(limits.options())
+            // Browsers and databases want more than Docker's 64 MiB; what is in there counts as the pod's memory.
+            .args(["--shm-size", &format!("{}m", spec.tier.memory_mb)])
             .args(["--pids-limit", &PIDS_LIMIT.to_string(), "--restart", "unless-stopped"])
             .args(["--stop-timeout", &STOP_GRACE_SECONDS.to_string(), "--log-driver", "json-file"])
             .arg("--no-healthcheck")

@@ -216,6 +216,22 @@ impl PodAtWork {
             .ok_or_else(|| StepError::fail("the pod holds no port yet; a create would give it one"))
     }
 
+    /// The pod's own hostname, without a port's.
+    ///
+    /// # Errors
+    /// The pod has no server, or its server can't be reached.
+    pub async fn host_name(&self) -> Result<String, StepError> {
+        Ok(format!("pod-{}.{}", self.pod.slug, self.site().await?.server.domain).to_ascii_lowercase())
+    }
+
+    /// Where a browser finds the pod's port 3000.
+    ///
+    /// # Errors
+    /// The pod has no server or no port, or its server can't be reached.
+    pub async fn public_url(&self) -> Result<String, StepError> {
+        Ok(format!("http://{}:{}", self.host_name().await?, self.port().await?))
+    }
+
     /// Whether the pod ever got as far as its port: before that, nothing of it is made on a host.
     ///
     /// # Errors

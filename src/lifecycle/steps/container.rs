@@ -151,7 +151,7 @@ pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
         Some(container) => (container.clone(), false),
         None => (ask!(site, "starting the container", site.runtime.start()), true),
     };
-    let url = format!("http://pod-{}.{}:{}", pod.pod.slug, site.server.domain, pod.port().await?);
+    let url = pod.public_url().await?;
     let facts =
         Facts { internal_ip: container.address(), public_url: Some(&url), started_at: Some(&container.started_at) };
     pods::set_facts(pod.db(), &pod.fence, facts).await?;

@@ -4,7 +4,7 @@
 use super::names::hex_digest;
 use crate::host::{Command, command::NulByte};
 
-const USER_COMMAND: &str = include_str!("scripts/user-command.sh");
+const USER_COMMAND: &str = include_str!("scripts/user-command.bash");
 const HEALTHY: &str = include_str!("scripts/healthy.sh");
 
 /// One of our own scripts, with its arguments. Its comments are for who reads the script, not the log.
@@ -32,12 +32,12 @@ impl Place<'_> {
     }
 
     pub fn command(&self, text: &str) -> Command {
-        script(USER_COMMAND, [text, self.dir, "", self.service()]).shown_as(text)
+        script_for("bash", USER_COMMAND, [text, self.dir, "", self.service()]).shown_as(text)
     }
 
     /// A command that is marked as done when it succeeds.
     pub fn command_once(&self, text: &str, mark: &Mark) -> Command {
-        script(USER_COMMAND, [text, self.dir, &mark.0, self.service()]).shown_as(text)
+        script_for("bash", USER_COMMAND, [text, self.dir, &mark.0, self.service()]).shown_as(text)
     }
 
     /// Waits until a check succeeds, for as long as the command may run.

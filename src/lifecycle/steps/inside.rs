@@ -51,7 +51,7 @@ pub(super) async fn run_theirs(pod: &PodAtWork, what: &str, command: Command) ->
 /// Stores the environment for every later command and waits for the pod's nginx, which needs a moment anyway.
 pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let environment = exports_of(pod, &pod.spec).await?;
-    let name = host_name(pod).await?;
+    let name = pod.host_name().await?;
     let site = pod.site().await?;
     let must_be_confined = !pod.tools.allow_unconfined_pods;
     let found = site.runtime.found().await?;
@@ -102,22 +102,36 @@ fn unconfined(pod: &PodAtWork, server: &str) -> Result<(), StepError> {
     Ok(())
 }
 
-/// The pod's own hostname, without a port's.
-async fn host_name(pod: &PodAtWork) -> Result<String, StepError> {
-    Ok(format!("pod-{}.{}", pod.pod.slug, pod.site().await?.server.domain).to_ascii_lowercase())
-}
-
 /// The environment that every command of the user's is given, as a shell reads it. It goes through stdin: no value stands
 /// in a command.
 async fn exports_of(pod: &PodAtWork, spec: &PodSpec) -> Result<String, StepError> {
-    let (dir, host) = (spec.project_dir(), host_name(pod).await?);
+    let (dir, host, public_url) = (spec.project_dir(), pod.host_name().await?, pod.public_url().await?);
     let ours = [
         ("PINACLE_POD_ID", pod.fence.pod_id.as_str()),
         ("PINACLE_POD_SLUG", &pod.pod.slug),
         ("PINACLE_POD_HOST", &host),
+        ("PINACLE_PUBLIC_URL", &public_url),
         ("PINACLE_PROJECT_DIR", &dir),
     ];
-    Ok(exports(users(pod, spec).into_iter().chain(ours)).map_err(ConnectionError::from)?)
+    let users = users(pod, spec);
+    let unproxied = unproxied(&users);
+    let unproxied = unproxied.iter().map(|(name, value)| (*name, value.as_str()));
+    Ok(exports(users.iter().copied().chain(unproxied).chain(ours)).map_err(ConnectionError::from)?)
+}
+
+/// Where the user has set a proxy, it is none for the pod's own addresses: no proxy elsewhere reaches them.
+fn unproxied(users: &[(&str, &str)]) -> Vec<(&'static str, String)> {
+    const LOOPBACK: &str = "localhost,127.0.0.1,::1";
+    let value = |wanted: &str| users.iter().rev().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
+    let is_proxy = |name: &str| ["http_proxy", "https_proxy", "all_proxy"].contains(&&*name.to_ascii_lowercase());
+    if !users.iter().any(|(name, _)| is_proxy(name)) {
+        return Vec::new();
+    }
+    let both = ["no_proxy", "NO_PROXY"];
+    // Programs read the one or the other.
+    let kept = both.into_iter().filter_map(value).find(|value| !value.is_empty());
+    let list = kept.map_or_else(|| LOOPBACK.to_owned(), |kept| format!("{kept},{LOOPBACK}"));
+    both.map(|name| (name, list.clone())).to_vec()
 }
 
 /// The variables that the user has set; a secret wins over a plain one.
@@ -227,4 +241,21 @@ pub async fn processes_health(pod: &PodAtWork) -> Result<bool, StepError> {
         run_theirs(pod, &format!("process {} did not become healthy: its check", process.name), wait).await?;
     }
     Ok(acted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unproxied;
+
+    #[test]
+    fn a_proxy_is_none_for_the_pod_itself() {
+        assert!(unproxied(&[("PORT", "3000"), ("NO_PROXY", "intern")]).is_empty());
+        for name in ["http_proxy", "HTTPS_PROXY", "all_proxy"] {
+            let names = unproxied(&[(name, "http://proxy:3128")]);
+            let list = "localhost,127.0.0.1,::1".to_owned();
+            assert_eq!(names, [("no_proxy", list.clone()), ("NO_PROXY", list)]);
+        }
+        let kept = unproxied(&[("http_proxy", "http://proxy:3128"), ("NO_PROXY", "intern")]);
+        assert!(kept.iter().all(|(_, list)| list == "intern,localhost,127.0.0.1,::1"), "{kept:?}");
+    }
 }

@@ -87,6 +87,24 @@ const VALUE: &str = "it's -e \"$(touch /tmp/attacked)\" `touch /tmp/attacked`; *
 /// Whose values a shell runs by itself, wherever it is: they are their user's commands.
 const RUN_BY_SHELLS: &[&str] = &["ENV", "BASH_ENV", "PS1", "PS2", "PS4", "PROMPT_COMMAND"];
 
+/// What bash, which runs a user's commands as their terminal does, sets itself, wherever it runs.
+const SET_BY_BASH: &[&str] = &[
+    "_",
+    "PWD",
+    "OLDPWD",
+    "PPID",
+    "LINENO",
+    "IFS",
+    "PS1",
+    "PS2",
+    "PS4",
+    "OPTERR",
+    "RANDOM",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "BASH_VERSINFO",
+];
+
 fn value(name: &str) -> &'static str {
     if RUN_BY_SHELLS.contains(&name) { "true" } else { VALUE }
 }
@@ -117,8 +135,7 @@ async fn a_variable_of_any_name_breaks_nothing_of_ours() {
     assert_eq!(inside("cat /root/pre /root/post | wc -l"), "6", "at each of three starts");
     let environ = inside("cat /proc/\\$(pgrep -f '[s]leep 7001')/environ");
     let has: Vec<&str> = environ.split('\0').collect();
-    // What a shell sets itself, wherever it runs.
-    for name in NAMES.iter().filter(|name| !["_", "PWD", "OLDPWD", "PPID", "LINENO", "IFS"].contains(name)) {
+    for name in NAMES.iter().filter(|name| !SET_BY_BASH.contains(name)) {
         assert!(has.contains(&&*format!("{name}={}", value(name))), "{name} in {has:#?}");
     }
     // The end of the one that ended was noticed: it is started again, and the other is left alone.

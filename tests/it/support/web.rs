@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use fantoccini::{Client, ClientBuilder};
@@ -41,12 +42,23 @@ impl Socket {
         if let Some(origin) = origin {
             request.headers_mut().insert("Origin", origin.parse().unwrap());
         }
-        let stream = TcpStream::connect(format!("{}:{port}", turn::address())).await.unwrap();
+        let stream = TcpStream::connect(format!("{}:{port}", turn::address())).await?;
         client_async(request, stream).await.map(|(socket, _)| Self(socket))
     }
 
     pub async fn send(&mut self, text: &str) {
-        self.0.send(Message::binary(text.as_bytes().to_vec())).await.unwrap();
+        self.try_send(text).await.unwrap();
+    }
+
+    /// Sends to somebody who may have gone.
+    pub async fn try_send(&mut self, text: &str) -> Result<(), Error> {
+        self.0.send(Message::binary(text.as_bytes().to_vec())).await
+    }
+
+    /// Reads until the other side closes, at most for a while.
+    pub async fn until_closed(&mut self, at_most: Duration) {
+        let read = async { while let Some(Ok(_)) = self.0.next().await {} };
+        drop(tokio::time::timeout(at_most, read).await);
     }
 
     /// Reads until what has come in all holds `text`.

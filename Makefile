@@ -8,7 +8,7 @@ scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepar
 pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish docker/service/log/run docker/services/*/run \
 	docker/services/*/finish src/lifecycle/steps/scripts/*.sh src/runtime/scripts/*.sh src/services/scripts/*.sh src/spec/templates/*.sh)
 # They run on a pod host, and use `-ef`, which is not POSIX's, but every sh has it.
-host_scripts := src/host/guard.sh src/reconcile/inventory.sh src/schedule/images.sh
+host_scripts := src/host/guard.sh src/network/way-out.sh src/reconcile/inventory.sh src/schedule/images.sh
 
 .PHONY: demo test chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
 

@@ -102,6 +102,9 @@ async fn a_pod_is_confined_to_its_tier_and_its_own_network() {
     assert_eq!((&limits["Memory"], &limits["MemorySwap"]), (&json!(1_073_741_824), &json!(1_073_741_824)));
     assert_eq!(limits["NanoCpus"], 500_000_000);
     assert_eq!(limits["PidsLimit"], 4096);
+    let mtu = sh("cat /sys/class/net/$(ip -4 route show default | sed -n '1s/.* dev \\([^ ]*\\).*/\\1/p')/mtu");
+    let interface = sh(&format!("docker exec pinacle-pod-{one} busybox ifconfig eth0"));
+    assert!(interface.contains(&format!("MTU:{mtu} ")), "as the host's way out, {mtu}: {interface}");
     assert_eq!(limits["ShmSize"], limits["Memory"], "/dev/shm is bounded by the pod's memory");
     assert_eq!(limits["RestartPolicy"]["Name"], "unless-stopped");
     assert_eq!(limits["CapDrop"], json!(["ALL"]));

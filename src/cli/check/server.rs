@@ -8,7 +8,7 @@ use super::{Section, docker, proof};
 use crate::{
     cli::{servers::address, terminal},
     host::{Command, ConnectionError, Host, HostDirectory, Outcome, connection::Collected},
-    network::parse_listening_ports,
+    network::{self, parse_listening_ports},
     store::{places::PORTS, servers::Server},
 };
 
@@ -99,6 +99,7 @@ pub async fn check(
             if let Some(docker) = docker::check(server, &mut asked, &mut section).await {
                 proof::check(&docker, &asked, floor_is_needed, &mut section).await;
             }
+            way_out(&asked, &mut section).await;
             ports(&asked, &mut section).await;
         }
         Err(error) => section.wrong(error.to_string()),
@@ -110,6 +111,19 @@ async fn reach(server: &Server, hosts: &HostDirectory) -> Result<Arc<Host>, Conn
     let host = hosts.get(server)?;
     host.connection.test_connection().await?;
     Ok(host)
+}
+
+/// A packet that is too large for the way out is often lost without a word.
+async fn way_out(asked: &Asked<'_>, section: &mut Section) {
+    match asked.answer(&network::way_out().timeout(QUESTION_TIMEOUT)).await {
+        Ok(told) => {
+            if let Some(mtu) = network::unusual_mtu(&told) {
+                section.info(format!("its way out has an MTU of {mtu}, and new pods' networks get the same"));
+            }
+        }
+        Err(reason) => section
+            .info(format!("the MTU of its way out is not known ({reason}); new pods' networks get Docker's 1500")),
+    }
 }
 
 async fn ports(asked: &Asked<'_>, section: &mut Section) {

@@ -49,7 +49,7 @@ pub async fn network(pod: &PodAtWork) -> Result<Ensured, StepError> {
     if !found.networks.is_empty() {
         return Ok(Ensured::Already);
     }
-    let creation = site.network.creation(pod.port().await?);
+    let creation = ask!(site, "looking at the host's way out", site.network.creation(pod.port().await?));
     ask!(site, "creating the network", site.runtime.create_network(creation, &pod.spec.tier));
     Ok(Ensured::Done)
 }

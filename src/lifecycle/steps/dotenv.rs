@@ -1,7 +1,7 @@
-//! The `.env` file of a project, for the tools that read one.
+//! The `.env` file of a project, for the tools that read one: shells, docker compose, Node's dotenv and Python's.
 //!
-//! There is no standard for it, and readers differ in what they do with a value in quotes. So each value is written in
-//! the form that the most readers take as it is.
+//! There is no standard for it, and these differ in what they do with a value in quotes. So a value is written in the form
+//! that all of them take as it is, or not at all: it is in the environment of every program in the pod as well.
 
 /// Tells our file from one of the project's own, which is left alone.
 const HEADER: &str =
@@ -11,26 +11,30 @@ const HEADER: &str =
 pub fn write(environment: &[(&str, &str)]) -> String {
     let mut text = HEADER.to_owned();
     for (name, value) in environment {
-        text.extend([name, "=", &quote(value), "\n"]);
+        if let Some(quoted) = quote(value) {
+            text.extend([name, "=", &quoted, "\n"]);
+        } else {
+            text.extend(["# ", name, " is in the environment alone: readers of this file differ over its value.\n"]);
+        }
     }
     text
 }
 
-fn quote(value: &str) -> String {
+/// `None` where no form is read alike by all.
+fn quote(value: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,".contains(c);
     if !value.is_empty() && value.chars().all(plain) {
-        value.to_owned()
-    } else if !value.contains('\'') {
-        // Nothing is special in these, not even the end of a line.
-        format!("'{value}'")
-    } else if !value.contains(['"', '\\', '$', '`', '\n']) {
-        format!("\"{value}\"")
-    } else if !value.contains('`') {
-        // dotenv's own third kind of quotes, as literal as the first.
-        format!("`{value}`")
-    } else {
-        format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$").replace('\n', "\\n"))
+        return Some(value.to_owned());
     }
+    // Some take the one for the end of a line, and some put a variable in the place of the other, whatever the quotes.
+    if value.contains('\r') || value.contains("${") {
+        return None;
+    }
+    // Nothing is special in single quotes, but for a backslash before another, or before the last quote.
+    if !value.contains('\'') && !value.contains("\\\\") && !value.ends_with('\\') {
+        return Some(format!("'{value}'"));
+    }
+    (!value.contains(['"', '\\', '$', '`'])).then(|| format!("\"{value}\""))
 }
 
 #[cfg(test)]
@@ -43,13 +47,21 @@ mod tests {
             ("plain-1.2", "A=plain-1.2"),
             ("", "A=''"),
             ("two  words # no comment", "A='two  words # no comment'"),
-            ("$HOME `id` \"x\" \\", "A='$HOME `id` \"x\" \\'"),
+            ("$HOME `id` \"x\" \\ ", "A='$HOME `id` \"x\" \\ '"),
             ("a\nb", "A='a\nb'"),
             ("it's", "A=\"it's\""),
-            ("it's \"$HOME\"", "A=`it's \"$HOME\"`"),
-            ("it's `id`", "A=\"it's `id`\""),
+            ("it's\n", "A=\"it's\n\""),
+            ("C:\\new", "A='C:\\new'"),
         ] {
             assert_eq!(write(&[("A", value)]).strip_prefix(HEADER), Some(&*format!("{line}\n")), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn what_readers_differ_over_is_left_to_the_environment() {
+        for value in ["it's \"$HOME\"", "it's `id`", "\\\\server", "ends in \\", "a\r\nb", "${HOME}"] {
+            let text = write(&[("A", value)]);
+            assert!(!text.contains("A=") && text.contains("# A is in the environment alone"), "{value:?}: {text}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     connection::Collected,
     facts::Facts,
     local::Local,
+    private_key,
     ssh::{Endpoint, Ssh},
 };
 use crate::store::servers::Server;
@@ -89,10 +90,13 @@ impl HostDirectory {
     }
 
     fn private_key(&self, server: &Server) -> Result<SecretString, ConnectionError> {
-        self.private_key.clone().ok_or_else(|| ConnectionError::Settings {
-            host: server.name.clone(),
-            reason: "the worker has no SSH key. Set SSH_PRIVATE_KEY, or SSH_PRIVATE_KEY_FILE".to_owned(),
-        })
+        let unusable = |reason| ConnectionError::Settings { host: server.name.clone(), reason };
+        let Some(text) = &self.private_key else {
+            let reason = "the worker has no SSH key. Set SSH_PRIVATE_KEY, or SSH_PRIVATE_KEY_FILE";
+            return Err(unusable(reason.to_owned()));
+        };
+        let key = private_key::read(text.expose_secret());
+        key.map(SecretString::from).map_err(|reason| unusable(format!("SSH_PRIVATE_KEY {reason}")))
     }
 }
 

@@ -9,6 +9,7 @@ mod facts;
 pub mod guard;
 mod lease;
 mod local;
+pub mod private_key;
 pub mod recorder;
 pub mod redact;
 pub mod ssh;

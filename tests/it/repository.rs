@@ -86,6 +86,18 @@ impl GitServer {
         std::fs::read_to_string(self.folder.path().join(name)).unwrap()
     }
 
+    /// Makes the repository a part of itself, as it is now, under a private address.
+    fn commit_submodule(&self) {
+        let module = format!("[submodule \"part\"]\n\tpath = part\n\turl = {}\n", self.private());
+        let base = self.folder.path();
+        std::fs::write(base.join("work/.gitmodules"), module).unwrap();
+        let link = "mkdir part && git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),part";
+        sh(&format!(
+            "cd {}/work && {link} && git add .gitmodules && git commit -qm part && git push -q ../repo.git main",
+            base.display()
+        ));
+    }
+
     /// Commits a file to the default branch.
     fn commit(&self, file: &str, text: &str) {
         let base = self.folder.path();
@@ -157,7 +169,7 @@ async fn a_repository_is_cloned_and_a_half_made_clone_is_no_obstacle() {
 
     let missing = db.pod("no-branch", &json!({ "repository": { "url": git.public(), "branch": "nope" } })).await;
     let error = db.refused(&missing, "create").await;
-    for part in ["git clone --branch nope", "nope not found", "Check the address, the branch and the deploy key"] {
+    for part in ["git clone --branch nope", "nope not found", "Check the branch"] {
         assert!(error.contains(part), "{part:?} is not in {error:?}");
     }
     host.assert_as_before();
@@ -171,11 +183,14 @@ async fn a_private_repository_opens_to_its_deploy_key_alone() {
     let git = GitServer::start();
     let config = json!({ "repository": { "url": git.private() } });
 
-    // A key as a form field often loses it: without the end of its last line.
-    let pod = keyed_pod(&db, "keyed", &config, git.key("deploy_key").trim_end()).await;
+    git.commit_submodule();
+    // A key as a settings file has it: in one line.
+    let pod = keyed_pod(&db, "keyed", &config, &git.key("deploy_key").trim_end().replace('\n', "\\n")).await;
     db.done(&pod, "create").await;
     assert_eq!(inside(&pod, "cat /workspace/repo/file"), "main");
-    // The user's own git has the key, too.
+    // What belongs to the repository is there, by the key as well; and the user's own git has it, too.
+    assert_eq!(inside(&pod, "cat /workspace/repo/part/file"), "main");
+    inside(&pod, "cd /workspace && git clone -q $(git -C repo remote get-url origin) again && test -s again/file");
     git.commit("file", "newer\n");
     assert_eq!(inside(&pod, "cd /workspace/repo && git pull -q && cat file"), "newer");
     // The first line of a key is the same in all.
@@ -195,10 +210,28 @@ async fn a_private_repository_opens_to_its_deploy_key_alone() {
     assert_eq!(inside(&pod, there), "");
     db.done(&pod, "destroy").await;
 
-    for (slug, key) in [("wrong-key", git.key("wrong_key")), ("no-key", String::new())] {
+    // Files in LFS, of a repository in the pod itself, which needs no server.
+    let pod = db.pod("large", &json!({ "environment": { "GIT_DIR": "/nowhere", "GIT_WORK_TREE": "/nowhere" } })).await;
+    db.done(&pod, "create").await;
+    inside(
+        &pod,
+        "git init -q -b main /srv/made && cd /srv/made && git config user.email a@b && git config user.name a &&
+         git lfs track *.bin && echo large >large.bin && git add . && git commit -qm one &&
+         git clone -q --bare . /srv/large.git && git lfs push --all file:///srv/large.git",
+    );
+    db.execute(&format!("UPDATE pods SET config = config || '{{\"repository\": {{\"url\": \"file:///srv/large.git\"}}}}' WHERE id = '{pod}'")).await;
+    db.done(&pod, "create").await;
+    assert_eq!(inside(&pod, "cat /workspace/large/large.bin && git -C /workspace/large status --short"), "large");
+    db.done(&pod, "destroy").await;
+
+    for (slug, key, says) in [
+        ("wrong-key", git.key("wrong_key"), "The server takes another deploy key than the pod's"),
+        ("no-key", String::new(), "The server wants a deploy key, and the pod has none"),
+        ("public-key", git.key("deploy_key.pub"), "the pod's deploy_key secret is a public key"),
+    ] {
         let pod = if key.is_empty() { db.pod(slug, &config).await } else { keyed_pod(&db, slug, &config, &key).await };
         let error = db.refused(&pod, "create").await;
-        assert!(error.contains("Permission denied") && error.contains("deploy key"), "{slug}: {error}");
+        assert!(error.contains(says), "{slug}: {error}");
     }
     host.assert_as_before();
 }
@@ -219,7 +252,8 @@ async fn a_repositorys_own_file_fills_in_what_the_config_leaves_out() {
     db.done(&pod, "create").await;
 
     let env = inside(&pod, "cat /workspace/repo/seen-by-install");
-    assert!(env.ends_with("API_TOKEN=hush-hush-hush\nGREETING='from the file'\nNAME=`it's the \"config\"`"), "{env}");
+    let ends = "API_TOKEN=hush-hush-hush\nGREETING='from the file'\n# NAME is in the environment alone: readers of this file differ over its value.";
+    assert!(env.ends_with(ends), "{env}");
     assert_eq!(
         inside(&pod, "cd /workspace/repo && cat pinacle.yaml && git status --short"),
         format!("{file}?? seen-by-install")
@@ -273,6 +307,38 @@ async fn a_repositorys_own_file_fills_in_what_the_config_leaves_out() {
     db.done(&pod, "restart").await;
     let no_yaml = "SELECT count(*) FROM pod_logs WHERE container_command IS NOT NULL AND stdout LIKE '%yaml: it is no YAML: see line%'";
     assert_eq!(db.text(no_yaml).await, "1");
+    db.done(&pod, "destroy").await;
+    host.assert_as_before();
+}
+
+#[tokio::test]
+async fn every_reader_of_the_env_file_reads_the_same() {
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
+    host.add_to(&db).await;
+    let _worker = Worker::start(&db).await;
+    let git = GitServer::start();
+    let environment = json!({
+        "PLAIN": "plain-1.2", "EMPTY": "", "SPACES": "  two  words # no comment ", "DOLLAR": "$HOME $(id) $$ $1", "TICK": "`id`",
+        "QUOTES": "say \"x\"", "APOSTROPHE": "it's # here", "LINES": "a\nb\n", "FOLDER": "C:\\new\\table", "HASH": "#x",
+        "EQUALS": "a=b", "JSON": "{\"a\": \"b\\n\"}", "UNICODE": "é ✓", "BANG": "hi!", "BOTH": "it's\na",
+    });
+    let mut all = environment.clone();
+    let differ = ["it's $5", "\\\\server", "ends in \\", "a\r\nb", "${HOME}", "it's `id`", "it's \"x\""];
+    for (number, value) in differ.iter().enumerate() {
+        all[format!("DIFFER_{number}")] = json!(value);
+    }
+    let readers = include_str!("fixtures/readers.sh");
+    let config =
+        json!({ "repository": { "url": git.public() }, "environment": all, "install": readers, "tier": "dev.large" });
+    let pod = db.pod("read", &config).await;
+    db.done(&pod, "create").await;
+    for reader in ["sh", "bash", "node", "dotenv", "python-dotenv", "compose"] {
+        let read: Value = serde_json::from_str(&inside(&pod, &format!("cat /root/read/{reader}"))).unwrap();
+        for (name, value) in environment.as_object().unwrap() {
+            assert_eq!(&read[name], value, "{name} as {reader} reads it");
+        }
+        assert!(read.get("DIFFER_0").is_none(), "{reader}: {read}");
+    }
     db.done(&pod, "destroy").await;
     host.assert_as_before();
 }

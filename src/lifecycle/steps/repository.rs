@@ -9,7 +9,7 @@ use super::{
     inside::{run, run_theirs},
 };
 use crate::{
-    host::Command,
+    host::{Command, private_key},
     lifecycle::{PodAtWork, StepError},
     runtime::shell::script,
     spec::{self, PROJECT_FILE_LIMIT, PodSpec, SpecError},
@@ -26,8 +26,7 @@ const PROJECT_FILE: &str = include_str!("scripts/project-file.sh");
 /// one.
 pub async fn repository(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let Some(repository) = &pod.spec.repository else { return Ok(Ensured::Already) };
-    let key = pod.secrets.iter().find(|secret| secret.kind == "deploy_key");
-    let key = key.map(|secret| format!("{}\n", secret.value.expose_secret().trim())).unwrap_or_default();
+    let key = deploy_key(pod)?;
     let branch = repository.branch.as_deref().unwrap_or_default();
     // The first line is the URL, which may hold credentials; the rest is the key.
     let input = format!("{}\n{key}", repository.url);
@@ -41,10 +40,52 @@ pub async fn repository(pod: &PodAtWork) -> Result<Ensured, StepError> {
         .label("📦 Cloning repository")
         .timeout(CLONE_TIMEOUT);
     let cloned = run_theirs(pod, "cloning the repository with", clone).await.map_err(|error| StepError {
-        message: format!("{}. Check the address, the branch and the deploy key", error.message.trim_end_matches('.')),
+        message: format!("{}. {}", error.message.trim_end_matches('.'), advice(&error.message, !key.is_empty())),
         ..error
     })?;
     Ok(Ensured::by(!cloned.stdout.trim_end().ends_with("already cloned")))
+}
+
+/// The pod's deploy key, in the form that ssh takes; empty where there is none.
+fn deploy_key(pod: &PodAtWork) -> Result<String, StepError> {
+    let Some(secret) = pod.secrets.iter().find(|secret| secret.kind == "deploy_key") else { return Ok(String::new()) };
+    let text = secret.value.expose_secret();
+    match private_key::read(text) {
+        Ok(key) => Ok(key),
+        // It has its clone, or has had it, and nobody may need the key any more.
+        Err(_) if pod.pod.last_started_at.is_some() => Ok(format!("{}\n", text.trim())),
+        Err(reason) => Err(StepError::fail(format!("the pod's deploy_key secret {reason}; then requeue the pod"))),
+    }
+}
+
+/// What to do about a clone that failed, by what git said.
+fn advice(said: &str, has_key: bool) -> &'static str {
+    const BY_WORDS: [(&[&str], &str); 5] = [
+        (&["Remote branch"], "Check the branch"),
+        (
+            &["Could not resolve", "Connection refused", "timed out", "No route", "Network is unreachable"],
+            "The pod does not reach that address: check it, and the proxy variables in the pod's environment",
+        ),
+        (
+            &["certificate", "SSL", "TLS"],
+            "The server's certificate is not trusted in the pod: bring its authority by GIT_SSL_CAINFO in the environment",
+        ),
+        (
+            &["could not read Username", "Authentication failed", "403"],
+            "The repository wants credentials: put a token into its address, or use an ssh address and a deploy key",
+        ),
+        (&["not found", "does not exist", "does not appear"], "Check the address, and who may read there"),
+    ];
+    if said.contains("Permission denied") {
+        return if has_key {
+            "The server takes another deploy key than the pod's: add the public half of the pod's to the repository, or \
+             change the pod's deploy_key secret"
+        } else {
+            "The server wants a deploy key, and the pod has none: give it one as its deploy_key secret"
+        };
+    }
+    let known = BY_WORDS.iter().find(|(words, _)| words.iter().any(|word| said.contains(word)));
+    known.map_or("Check the address, the branch and the deploy key", |(_, advice)| advice)
 }
 
 /// The pod's spec with what the repository's own file fills in. What of the file was left out is said in the user's log.

@@ -90,13 +90,12 @@ impl HostDirectory {
     }
 
     fn private_key(&self, server: &Server) -> Result<SecretString, ConnectionError> {
-        let unusable = |reason| ConnectionError::Settings { host: server.name.clone(), reason };
-        let Some(text) = &self.private_key else {
-            let reason = "the worker has no SSH key. Set SSH_PRIVATE_KEY, or SSH_PRIVATE_KEY_FILE";
-            return Err(unusable(reason.to_owned()));
-        };
-        let key = private_key::read(text.expose_secret());
-        key.map(SecretString::from).map_err(|reason| unusable(format!("SSH_PRIVATE_KEY {reason}")))
+        let text = self.private_key.as_ref().ok_or_else(|| ConnectionError::Settings {
+            host: server.name.clone(),
+            reason: "the worker has no SSH key. Set SSH_PRIVATE_KEY, or SSH_PRIVATE_KEY_FILE".to_owned(),
+        })?;
+        // What is none is said when it is used.
+        Ok(private_key::read(text.expose_secret()).map_or_else(|_| text.clone(), SecretString::from))
     }
 }
 

@@ -150,13 +150,25 @@ impl Project {
     }
 
     fn ports(&mut self, value: Value) -> Option<Vec<Object<PortConfig>>> {
-        let mut kept: Vec<Object<PortConfig>> = Vec::new();
-        for (index, port) in self.entries("ports", value)? {
-            kept.push(port);
-            if ports::resolve(kept.clone()).is_err() {
+        let message = "its name or its number belongs to another, or to the pod's own nginx; choose others";
+        self.side_by_side("ports", "", value, |ports| ports::resolve(ports).is_ok(), message)
+    }
+
+    /// The entries of a list of which each fits beside those before it. What is wrong with another is in its key `below`.
+    fn side_by_side<T: Clone + DeserializeOwned>(
+        &mut self,
+        path: &str,
+        below: &str,
+        value: Value,
+        fit: impl Fn(Vec<T>) -> bool,
+        message: &str,
+    ) -> Option<Vec<T>> {
+        let mut kept = Vec::new();
+        for (index, entry) in self.entries(path, value)? {
+            kept.push(entry);
+            if !fit(kept.clone()) {
                 kept.pop();
-                let message = "its name or its number belongs to another, or to the pod's own nginx; choose others";
-                self.leave_out(format!("ports[{index}]"), message);
+                self.leave_out(format!("{path}[{index}]{below}"), message);
             }
         }
         Some(kept)
@@ -184,16 +196,8 @@ impl Project {
     }
 
     fn processes(&mut self, value: Value) -> Option<Vec<Object<ProcessConfig>>> {
-        let mut kept: Vec<Object<ProcessConfig>> = Vec::new();
-        for (index, process) in self.entries("processes", value)? {
-            kept.push(process);
-            if resolve::processes(kept.clone()).is_err() {
-                kept.pop();
-                let message = "another process has this name; give each process a name of its own";
-                self.leave_out(format!("processes[{index}].name"), message);
-            }
-        }
-        Some(kept)
+        let message = "another process has this name; give each process a name of its own";
+        self.side_by_side("processes", ".name", value, |processes| resolve::processes(processes).is_ok(), message)
     }
 
     /// Leaves out the template and the services that this installation has not, or that lack a variable they need.

@@ -8,12 +8,12 @@ BEGIN
     ELSIF octet_length(NEW.name) > 65536 AND NEW.name IS DISTINCT FROM OLD.name THEN
         RAISE EXCEPTION 'The name of pod "%" has % bytes; no more than 65536 (64 KiB) can be stored.', NEW.id,
             octet_length(NEW.name) USING ERRCODE = 'check_violation';
+    -- A pod of before may have up to 63, and keeps them.
+    ELSIF NEW.slug !~ '^[a-z0-9]([a-z0-9-]{0,41}[a-z0-9])?$' AND NEW.slug IS DISTINCT FROM OLD.slug THEN
+        RAISE EXCEPTION 'The slug "%" is not up to 43 small letters, digits and inner hyphens: it is a part of the pod''s hostname.',
+            left(NEW.slug, 100) USING ERRCODE = 'check_violation', CONSTRAINT = 'pods_slug_is_a_dns_label';
     END IF;
     IF TG_OP = 'INSERT' THEN
-        IF NEW.slug !~ '^[a-z0-9]([a-z0-9-]{0,41}[a-z0-9])?$' THEN
-            RAISE EXCEPTION 'The slug "%" is not up to 43 small letters, digits and inner hyphens: it is a part of the pod''s hostname.',
-                left(NEW.slug, 100) USING ERRCODE = 'check_violation', CONSTRAINT = 'pods_slug_is_a_dns_label';
-        END IF;
         NEW.status := 'pending';
         NEW.created_at := now();
         NEW.updated_at := now();
@@ -35,7 +35,7 @@ BEGIN
     RETURN NEW;
 END $$;
 
-CREATE OR REPLACE TRIGGER pods_check BEFORE INSERT OR UPDATE OF config, name ON pinacle.pods
+CREATE OR REPLACE TRIGGER pods_check BEFORE INSERT OR UPDATE OF config, name, slug ON pinacle.pods
 FOR EACH ROW EXECUTE FUNCTION pinacle.pods_check();
 
 CREATE OR REPLACE FUNCTION pinacle.touch_updated_at() RETURNS trigger

@@ -122,6 +122,10 @@ async fn what_does_not_fit_is_refused_by_a_constraint_that_says_why() {
         let inserted = sqlx::query("INSERT INTO pods (name, slug) VALUES ('x', $1)").bind(slug).execute(&db.pool).await;
         let error = inserted.unwrap_err().into_database_error().unwrap();
         assert_eq!(error.constraint(), Some("pods_slug_is_a_dns_label"), "{slug:?}: {error}");
+        assert!(error.message().contains("up to 43 small letters, digits and inner hyphens"), "{slug:?}: {error}");
+        let updated = sqlx::query("UPDATE pods SET slug = $1 WHERE id = $2").bind(slug).bind(&pod);
+        let error = updated.execute(&db.pool).await.unwrap_err().into_database_error().unwrap();
+        assert_eq!(error.constraint(), Some("pods_slug_is_a_dns_label"), "{slug:?}: {error}");
     }
     let longest = "a".repeat(43);
     for slug in ["a", "0", "a-b", "a--b", &longest] {

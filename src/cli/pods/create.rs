@@ -109,7 +109,7 @@ pub async fn run(settings: &Settings, create: &Create) -> anyhow::Result<ExitCod
     follow::answer(&db, settings, &job_id, create.how.wait).await
 }
 
-/// The contract's `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`.
+/// The contract's `^[a-z0-9]([a-z0-9-]{0,41}[a-z0-9])?$`.
 fn is_slug(slug: &str) -> bool {
     (1..=MAX_SLUG).contains(&slug.len())
         && slug.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))

@@ -27,6 +27,7 @@ const IN_USE: &str = "
     SELECT id, 'docker exec …', 'npm ci', repeat('x', 1000), 0, 5 FROM pods;
     INSERT INTO pod_secrets (pod_id, kind, name, value) VALUES ('pod_1', 'env', 'TOKEN', 'hidden');
     INSERT INTO pods (id, name, slug) VALUES ('pod_flight', 'a', 'flight'), ('pod_waits', 'a', 'waits');
+    INSERT INTO pods (id, name, slug, status) VALUES ('pod_long', 'a', repeat('a', 63), 'stopped');
     INSERT INTO pod_jobs (id, pod_id, kind) VALUES ('job_flight', 'pod_flight', 'destroy'), ('job_waits', 'pod_waits', 'destroy');
     UPDATE pods SET status = 'terminating', lease = 1 WHERE id = 'pod_flight';
     UPDATE pod_jobs SET status = 'running', lease = 1, attempt = 1, worker = 'old', heartbeat_at = now(),
@@ -61,6 +62,17 @@ async fn kept(db: &TestDb) -> Vec<String> {
     kept
 }
 
+/// A slug could have 63 characters. Its pod's row is written as any other, and only another such slug is refused.
+async fn a_slug_of_before_is_kept(db: &TestDb) {
+    for set in
+        ["status = 'running', last_error = 'a'", "name = 'b', config = '{}'", "slug = slug", "status = 'stopped'"]
+    {
+        db.execute(&format!("UPDATE pods SET {set} WHERE id = 'pod_long'")).await;
+    }
+    let longer = db.try_execute("UPDATE pods SET slug = repeat('b', 44) WHERE id = 'pod_long'").await;
+    assert!(longer.unwrap_err().to_string().contains("up to 43 small letters"));
+}
+
 #[tokio::test]
 async fn an_installation_of_before_moves_into_its_schema_and_goes_on() {
     for last in BEFORE {
@@ -86,6 +98,7 @@ async fn an_installation_of_before_moves_into_its_schema_and_goes_on() {
 
         let again = worker::cli(&db, &["migrate"]);
         assert!(again.status.success(), "{last}: {}", String::from_utf8_lossy(&again.stderr));
+        a_slug_of_before_is_kept(&db).await;
         let _worker = Worker::start(&db).await;
         for (job, attempt) in [("job_waits", 1), ("job_flight", 2)] {
             let end = db.end_of(job).await;
@@ -94,5 +107,6 @@ async fn an_installation_of_before_moves_into_its_schema_and_goes_on() {
         let new = db.pod("new", &serde_json::json!({})).await;
         assert!(new.starts_with("pod_"), "{new}");
         db.done(&new, "destroy").await;
+        db.done("pod_long", "destroy").await;
     }
 }

@@ -34,6 +34,7 @@ BEGIN
     NEW.steps_done := NULL;
     NEW.steps_total := NULL;
     NEW.last_error := NULL;
+    NEW.notice := NULL;
     NEW.started_at := NULL;
     NEW.finished_at := NULL;
     NEW.lease := NULL;

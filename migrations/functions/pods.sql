@@ -22,6 +22,7 @@ BEGIN
         NEW.container_started_at := NULL;
         NEW.internal_ip := NULL;
         NEW.public_url := NULL;
+        NEW.up := false;
         NEW.proxy_port := NULL;
         NEW.last_error := NULL;
         NEW.failed_job_id := NULL;

@@ -67,7 +67,8 @@ fn outcome(job: &Job, pod: &str) -> String {
     match job.status {
         JobStatus::Succeeded => {
             let duration = took(job, Utc::now()).map(|took| format!(" in {took}")).unwrap_or_default();
-            format!("The {kind} of pod {pod} succeeded{duration}.")
+            let noted = job.last_error.as_ref().map(|notice| format!(" But: {notice}.")).unwrap_or_default();
+            format!("The {kind} of pod {pod} succeeded{duration}.{noted}")
         }
         JobStatus::Failed => format!(
             "The {kind} of pod {pod} failed: {error}\n`pinacle-worker logs {pod} --all` shows what was run, \

@@ -11,22 +11,24 @@ pub use error::{Decision, StepError};
 pub use plan::{Plan, fits, plan};
 pub use pod::{PodAtWork, Tools};
 use steps::Ensured;
+pub use steps::Part;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::steps::StepEnd;
+use crate::store::{pods::PodStatus, steps::StepEnd};
 
 /// Walks the plan's steps in order. A step that is in place is skipped, so a job that is taken up again resumes at the
 /// first one that is not. `drain` stops it at the end of a step.
 ///
 /// # Errors
-/// The first step that could not be ensured, with what follows from it.
-pub async fn walk(plan: &Plan, pod: &PodAtWork, drain: &CancellationToken) -> Result<(), StepError> {
+/// The first step that could not be ensured, with what follows from it, and in whose part it was.
+pub async fn walk(plan: &Plan, pod: &PodAtWork, drain: &CancellationToken) -> Result<(), (Part, StepError)> {
     let steps = plan.steps();
     let total = i32::try_from(steps.len()).unwrap_or(i32::MAX);
     pod.progress.enter(plan.passing, total).await;
     for (position, step) in (0..total).zip(steps) {
         if pod.cancel.is_cancelled() || drain.is_cancelled() {
-            return Err(StepError { decision: Decision::Cancelled, message: "the job was told to stop".to_owned() });
+            let message = "the job was told to stop".to_owned();
+            return Err((step.part(), StepError { decision: Decision::Cancelled, message }));
         }
         pod.progress.begin(position, step.name()).await;
         match step.ensure(pod).await {
@@ -35,11 +37,20 @@ pub async fn walk(plan: &Plan, pod: &PodAtWork, drain: &CancellationToken) -> Re
             Err(error) => {
                 let error = StepError { message: pod.redactor.text(&error.message), ..error };
                 pod.progress.end(StepEnd::Failed(error.message.clone())).await;
-                return Err(error);
+                return Err((step.part(), error));
             }
         }
     }
+    if plan.reaching == PodStatus::Running {
+        steps::note_ended_processes(pod).await.map_err(|error| (Part::Users, error))?;
+    }
     Ok(())
+}
+
+/// Starts what a person looks into a pod with, where a job has failed before it came to that. What can't be started is
+/// left.
+pub async fn open(pod: &PodAtWork) {
+    steps::open(pod).await;
 }
 
 /// Takes back what the plan's steps made, the last first. Stops at the first that can't be taken back, so that the

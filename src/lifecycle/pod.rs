@@ -1,6 +1,6 @@
 //! What the steps of one execution work on: the pod as it was asked for, and the site it is on.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
@@ -59,6 +59,7 @@ pub struct PodAtWork {
     site: OnceCell<Site>,
     project: OnceCell<PodSpec>,
     inside: OnceLock<Inside>,
+    unsaid: Mutex<Vec<String>>,
 }
 
 /// What the database holds for the pod. While a job runs, nobody but its execution changes that.
@@ -94,7 +95,7 @@ impl PodAtWork {
         let place = Mutex::new(place);
         let progress = Arc::new(Progress::new(attempt));
         let log_budget = Arc::new(LogBudget::new(tools.log_budget_mb));
-        let (site, project, inside) = (OnceCell::new(), OnceCell::new(), OnceLock::new());
+        let (site, project, inside, unsaid) = (OnceCell::new(), OnceCell::new(), OnceLock::new(), Mutex::default());
         Self {
             tools,
             fence,
@@ -110,6 +111,7 @@ impl PodAtWork {
             site,
             project,
             inside,
+            unsaid,
         }
     }
 
@@ -163,6 +165,11 @@ impl PodAtWork {
 
     pub(super) fn look_inside(&self, inside: Inside) {
         drop(self.inside.set(inside));
+    }
+
+    /// What was noted of the job, and is not in the user's log yet.
+    pub(super) fn unsaid(&self) -> MutexGuard<'_, Vec<String>> {
+        self.unsaid.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the pod has a secret variable of this name.

@@ -11,7 +11,7 @@ use super::{
     running::{Stop, StopReason},
 };
 use crate::{
-    lifecycle::{self, Decision, PodAtWork, StepError, Tools, fits, plan},
+    lifecycle::{self, Decision, Part, PodAtWork, StepError, Tools, fits, plan},
     secrets::{PodSecret, open_all},
     spec::{self, Catalog, PodSpec, SpecError},
     store::{
@@ -26,6 +26,8 @@ use crate::{
 
 /// How long an undo may take; the pod is `failed` after that, with what is left on record.
 const UNDO_TIMEOUT: Duration = Duration::from_mins(5);
+/// How long the services of a pod that is kept may take to start.
+const OPEN_TIMEOUT: Duration = Duration::from_mins(5);
 /// How soon a job that has to wait for others is looked at again.
 const DEFERRAL: Duration = Duration::from_secs(1);
 /// A last write is tried until the lease is surely lost.
@@ -66,6 +68,8 @@ enum Verdict {
     Defer(String),
     /// The pod is `failed`.
     Fail(JobStatus, String),
+    /// The pod is `failed`, and runs on.
+    Keep(String),
     /// The pod stays as it is.
     Close(JobStatus, String),
     HandBack,
@@ -90,8 +94,11 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
         if claimed.attempt > claimed.max_attempts {
             return Ok((
                 pod,
-                Err(StepError::fail(
-                    "the workers that ran this job stopped one after the other; it is not tried again. See their logs",
+                Err((
+                    Part::Hosts,
+                    StepError::fail(
+                        "the workers that ran this job stopped one after the other; it is not tried again. See their logs",
+                    ),
                 )),
             ));
         }
@@ -103,7 +110,7 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
                 .or_else(|| pod.check_secrets().err())
         });
         if let Some(error) = unusable.filter(|_| !matches!(claimed.kind, JobKind::Stop | JobKind::Destroy)) {
-            return Ok((pod, Err(StepError::fail(error))));
+            return Ok((pod, Err((Part::Hosts, StepError::fail(error)))));
         }
         let walked = lifecycle::walk(plan(claimed.kind), &pod, drain).await;
         Ok((pod, walked))
@@ -112,10 +119,21 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
         Err(Refusal::Unfit(sentence)) => (Verdict::Close(JobStatus::Failed, sentence), None),
         Err(Refusal::Error(error)) => (judge(&error, claimed, stop, drain, attempt_is_last), None),
         Ok((pod, Ok(()))) => (Verdict::Succeed(plan(claimed.kind).reaching), Some(pod.progress)),
-        Ok((pod, Err(error))) => {
-            let verdict = judge(&error, claimed, stop, drain, attempt_is_last);
+        Ok((pod, Err((part, error)))) => {
+            let judge = || judge(&error, claimed, stop, drain, attempt_is_last);
             let progress = Arc::clone(&pod.progress);
-            (Box::pin(settle(verdict, claimed, pod)).await, Some(progress))
+            let verdict = match (judge(), part) {
+                (Verdict::Fail(JobStatus::Failed, _), Part::Users) => {
+                    let pod = Box::pin(open(pod, stop)).await;
+                    // It may have been told to stop meanwhile.
+                    match judge() {
+                        Verdict::Fail(JobStatus::Failed, error) => Verdict::Keep(error + KEPT),
+                        verdict => Box::pin(settle(verdict, claimed, pod)).await,
+                    }
+                }
+                (verdict, _) => Box::pin(settle(verdict, claimed, pod)).await,
+            };
+            (verdict, Some(progress))
         }
     };
     let progress = progress.unwrap_or_else(|| Arc::new(Progress::new(claimed.attempt)));
@@ -212,6 +230,17 @@ fn judge(
     }
 }
 
+/// What to do about a pod that is kept.
+const KEPT: &str = ". What was made is kept: look at it in the pod's terminal, then requeue the pod, or destroy it";
+
+/// Starts the services of a pod that failed in its user's part, so that the user can look at it.
+async fn open(pod: PodAtWork, stop: &Stop) -> PodAtWork {
+    // Time is up for the job, and not for this.
+    let pod = if stop.reason().is_some() { pod.with_cancel(CancellationToken::new()) } else { pod };
+    drop(tokio::time::timeout(OPEN_TIMEOUT, lifecycle::open(&pod)).await);
+    pod
+}
+
 /// Cleans up where the job will not be tried again: a create of a pod that never ran is undone, unless a destroy does
 /// that anyway. A pod that once ran keeps all it has, its user's data above all.
 async fn settle(verdict: Verdict, claimed: &Claimed, pod: PodAtWork) -> Verdict {
@@ -243,7 +272,7 @@ async fn write(tools: &Tools, fence: &Fence, verdict: &Verdict, progress: &Progr
     let db = &tools.db;
     let write = || async {
         let steps = match verdict {
-            Verdict::Succeed(_) | Verdict::Fail(..) => progress.changes().await,
+            Verdict::Succeed(_) | Verdict::Fail(..) | Verdict::Keep(_) => progress.changes().await,
             Verdict::Nothing => return Ok(Ended::Fenced),
             Verdict::Retry(..) | Verdict::Defer(_) | Verdict::Close(..) | Verdict::HandBack => {
                 progress.write(db, fence).await?;
@@ -255,6 +284,7 @@ async fn write(tools: &Tools, fence: &Fence, verdict: &Verdict, progress: &Progr
             Verdict::Retry(delay, error) => jobs::retry(db, fence, *delay, error).await.map(|()| Ended::Retrying),
             Verdict::Defer(reason) => jobs::defer(db, fence, DEFERRAL, reason).await.map(|()| Ended::Deferred),
             Verdict::Fail(ended, error) => jobs::fail(db, fence, *ended, error, &steps).await.map(|()| of(*ended)),
+            Verdict::Keep(error) => jobs::keep(db, fence, error, &steps).await.map(|()| Ended::Failed),
             Verdict::Close(ended, error) => jobs::close(db, fence, *ended, error).await.map(|()| of(*ended)),
             Verdict::HandBack => jobs::hand_back(db, fence).await.map(|()| Ended::HandedBack),
             Verdict::Nothing => Ok(Ended::Fenced),

@@ -72,8 +72,17 @@ pub struct Deviation {
     pub remedy: Remedy,
 }
 
+/// Whether a pod's container runs, where the database says otherwise. That alone is no fault.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub pod_id: String,
+    pub lease: i64,
+    pub up: bool,
+}
+
 #[derive(Debug, Default)]
 pub struct Differences {
+    pub seen: Vec<Seen>,
     pub deviations: Vec<Deviation>,
     pub strays: Vec<Stray>,
     /// Things that carry our label and a value that is no pod's id.
@@ -99,6 +108,7 @@ pub fn compare(sides: &Sides<'_>) -> Differences {
         |pod: &Believed| pod.status != PodStatus::Terminated && pod.server_id.as_deref() == Some(sides.server_id);
     let settled = |pod: &&Believed| here(pod) && !pod.busy && sides.before.contains(pod);
     for pod in sides.after.iter().filter(settled) {
+        differences.seen.extend(seen(pod, sides.inventory));
         differences.deviations.extend(deviation(pod, sides.inventory));
     }
     // A lease only grows, so one that is behind the host's was put back, whatever else goes on.
@@ -145,17 +155,32 @@ pub fn compare(sides: &Sides<'_>) -> Differences {
 /// All that carries a label, and whether it runs.
 fn things(inventory: &Inventory) -> impl Iterator<Item = (Kind, &Labelled, bool)> {
     let containers = inventory.containers.iter();
-    let runs = |found: &Container| matches!(&*found.state, "running" | "restarting" | "paused");
-    let containers = containers.map(move |found| (Kind::Container, &found.labelled, runs(found)));
+    let containers = containers.map(|found| (Kind::Container, &found.labelled, is_up(found)));
     let networks = inventory.networks.iter().map(|network| (Kind::Network, network, false));
     containers.chain(networks).chain(inventory.volumes.iter().map(|volume| (Kind::Volume, volume, false)))
+}
+
+/// Whether it holds its memory.
+fn is_up(container: &Container) -> bool {
+    matches!(&*container.state, "running" | "restarting" | "paused")
+}
+
+fn container_of<'a>(pod: &Believed, inventory: &'a Inventory) -> Option<&'a Container> {
+    let name = object_name(&pod.id);
+    let is_its = |thing: &Labelled| thing.name == name && thing.pod_id == pod.id;
+    inventory.containers.iter().find(|container| is_its(&container.labelled))
+}
+
+fn seen(pod: &Believed, inventory: &Inventory) -> Option<Seen> {
+    let up = container_of(pod, inventory).is_some_and(is_up);
+    (up != pod.up).then(|| Seen { pod_id: pod.id.clone(), lease: pod.lease, up })
 }
 
 /// What of a pod is not as the database says, the gravest first. `None` where all is.
 fn deviation(pod: &Believed, inventory: &Inventory) -> Option<Deviation> {
     let name = object_name(&pod.id);
     let is_its = |thing: &&Labelled| thing.name == name && thing.pod_id == pod.id;
-    let container = inventory.containers.iter().find(|container| is_its(&&container.labelled));
+    let container = container_of(pod, inventory);
     let has_network = inventory.networks.iter().any(|network| is_its(&network));
     let has_volume = inventory.volumes.iter().any(|volume| is_its(&volume));
     let (what, remedy) = match pod.status {
@@ -246,6 +271,7 @@ mod tests {
             server_id: Some(SERVER.to_owned()),
             proxy_port: Some(30_000),
             container_started_at: Some("then".to_owned()),
+            up: status == PodStatus::Running,
             cpu_cores: Some(0.5),
             memory_mb: Some(1024),
             lease: 3,
@@ -287,6 +313,19 @@ mod tests {
         assert_eq!(remedy(PodStatus::Stopped, &[container("exited", "then"), network, volume]), None);
         assert_eq!(remedy(PodStatus::Pending, &[]), None);
         assert_eq!(remedy(PodStatus::Failed, &[]), None);
+    }
+
+    #[test]
+    fn whether_a_container_runs_is_seen_whatever_the_pods_state() {
+        let up = |status, state: &str| {
+            let pods = [pod(status)];
+            let seen = differences(&pods, &[container(state, "then")], &pods).seen;
+            seen.first().map(|seen| seen.up)
+        };
+        assert_eq!(up(PodStatus::Failed, "running"), Some(true));
+        assert_eq!(up(PodStatus::Failed, "exited"), None);
+        assert_eq!(up(PodStatus::Running, "running"), None);
+        assert_eq!(up(PodStatus::Running, "exited"), Some(false));
     }
 
     #[test]

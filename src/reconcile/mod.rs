@@ -20,11 +20,11 @@ use crate::{
     host::{ConnectionError, HostDirectory},
     store::{
         self,
-        reconcile::{believed, lock},
+        reconcile::{believed, lock, see},
         servers::{self, Server},
     },
 };
-use compare::{Sides, compare};
+use compare::{Seen, Sides, compare};
 use inventory::{Inventory, InventoryError};
 pub use watch::watch;
 
@@ -156,6 +156,12 @@ impl Reconciler {
         let (server_id, installation) = (&*server.id, &*self.installation);
         let (before, inventory, after, grace) = (&before, &inventory, &after, self.grace);
         let differences = compare(&Sides { server_id, installation, before, inventory, after, grace });
+        for Seen { pod_id, lease, up } in differences.seen.iter().filter(|_| !self.dry_run) {
+            match see(&self.db, pod_id, *lease, *up).await {
+                Err(error) if store::is_locked(&error) => {}
+                written => written?,
+            }
+        }
         for deviation in &differences.deviations {
             let done = match self.mend(deviation).await {
                 Err(error) if store::is_locked(&error) => LOCKED.to_owned(),

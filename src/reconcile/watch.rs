@@ -18,7 +18,7 @@ use crate::{
     store::{
         jobs::JobKind,
         pods::PodStatus,
-        reconcile::{Believed, believed},
+        reconcile::{Believed, believed, see},
         servers::{self, Server},
     },
 };
@@ -132,6 +132,9 @@ impl Reconciler {
         let pods = believed(&self.db, &server.id, std::slice::from_ref(&died.pod)).await?;
         let here = |pod: &Believed| pod.id == died.pod && pod.server_id.as_ref() == Some(&server.id);
         let Some(pod) = pods.into_iter().find(here) else { return Ok(()) };
+        if !pod.busy {
+            see(&self.db, &pod.id, pod.lease, false).await?;
+        }
         if pod.status == PodStatus::Running && !pod.busy {
             let what = format!("its container ended (exit code {})", died.exit_code);
             let deviation = Deviation { pod, what, remedy: Remedy::Ask(JobKind::Start) };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
 pub use claim::{Claimant, Claimed, Held, Limits, claim, renew};
-pub use end::{close, defer, fail, hand_back, retry, succeed};
+pub use end::{close, defer, fail, hand_back, keep, note, retry, succeed};
 pub use left_behind::{forget_old_heartbeats, preempt_for_due_destroys, rescue, wake_held};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, clap::ValueEnum)]

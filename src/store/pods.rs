@@ -83,6 +83,8 @@ pub struct Pod {
     pub internal_ip: Option<String>,
     pub public_url: Option<String>,
     pub proxy_port: Option<i32>,
+    /// Whether its container runs, as last seen.
+    pub up: bool,
     /// What it has reserved on its server.
     pub cpu_cores: Option<f32>,
     pub memory_mb: Option<i32>,
@@ -108,8 +110,8 @@ pub async fn get(db: impl PgExecutor<'_>, id: &str) -> Result<Option<Pod>, sqlx:
         Pod,
         r#"SELECT id, name, slug, CASE WHEN octet_length(config::text) <= 262144 THEN config END
                       AS "config?: Json<Box<JsonRawValue>>", server_id, status AS "status: PodStatus",
-                  container_id, internal_ip, public_url, proxy_port, cpu_cores, memory_mb, disk_gb, last_error, last_started_at, last_stopped_at,
-                  destroyed_at, created_at, updated_at
+                  container_id, internal_ip, public_url, proxy_port, up, cpu_cores, memory_mb, disk_gb, last_error,
+                  last_started_at, last_stopped_at, destroyed_at, created_at, updated_at
            FROM pinacle.pods WHERE id = $1"#,
         id
     )
@@ -132,8 +134,8 @@ pub async fn list(db: &PgPool, with_destroyed: bool) -> Result<Vec<Pod>, sqlx::E
         Pod,
         r#"SELECT id, name, slug, CASE WHEN octet_length(config::text) <= 262144 THEN config END
                       AS "config?: Json<Box<JsonRawValue>>", server_id, status AS "status: PodStatus",
-                  container_id, internal_ip, public_url, proxy_port, cpu_cores, memory_mb, disk_gb, last_error, last_started_at, last_stopped_at,
-                  destroyed_at, created_at, updated_at
+                  container_id, internal_ip, public_url, proxy_port, up, cpu_cores, memory_mb, disk_gb, last_error,
+                  last_started_at, last_stopped_at, destroyed_at, created_at, updated_at
            FROM pinacle.pods WHERE $1 OR destroyed_at IS NULL ORDER BY created_at"#,
         with_destroyed
     )
@@ -188,7 +190,7 @@ pub async fn set_status(db: impl PgExecutor<'_>, fence: &Fence, status: PodStatu
 pub async fn set_container(db: &PgPool, fence: &Fence, container_id: Option<&str>) -> Result<(), StoreError> {
     when_unlocked(|| async {
         let statement = sqlx::query!(
-            "UPDATE pinacle.pods SET container_id = $3 WHERE id = $1 AND lease = $2",
+            "UPDATE pinacle.pods SET container_id = $3, up = up AND $3::text IS NOT NULL WHERE id = $1 AND lease = $2",
             fence.pod_id,
             fence.lease,
             container_id
@@ -209,7 +211,8 @@ pub struct Facts<'a> {
 pub async fn set_facts(db: &PgPool, fence: &Fence, facts: Facts<'_>) -> Result<(), StoreError> {
     when_unlocked(|| async {
         let statement = sqlx::query!(
-            "UPDATE pinacle.pods SET internal_ip = $3, public_url = coalesce($4, public_url), container_started_at = $5
+            "UPDATE pinacle.pods SET internal_ip = $3, public_url = coalesce($4, public_url), container_started_at = $5,
+                 up = $5::text IS NOT NULL
              WHERE id = $1 AND lease = $2",
             fence.pod_id,
             fence.lease,

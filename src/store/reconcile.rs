@@ -19,6 +19,7 @@ pub struct Believed {
     pub server_id: Option<String>,
     pub proxy_port: Option<i32>,
     pub container_started_at: Option<String>,
+    pub up: bool,
     pub cpu_cores: Option<f32>,
     pub memory_mb: Option<i32>,
     pub lease: i64,
@@ -30,8 +31,8 @@ pub struct Believed {
 pub async fn believed(db: &PgPool, server_id: &str, ids: &[String]) -> Result<Vec<Believed>, sqlx::Error> {
     sqlx::query_as!(
         Believed,
-        r#"SELECT id, slug, status AS "status: PodStatus", server_id, proxy_port, container_started_at, cpu_cores, memory_mb, lease,
-                  pinacle.pod_is_busy(id) AS "busy!"
+        r#"SELECT id, slug, status AS "status: PodStatus", server_id, proxy_port, container_started_at, up,
+                  cpu_cores, memory_mb, lease, pinacle.pod_is_busy(id) AS "busy!"
            FROM pinacle.pods WHERE (server_id = $1 AND destroyed_at IS NULL) OR id = ANY ($2)"#,
         server_id,
         ids
@@ -86,6 +87,18 @@ pub async fn asked_within(db: &PgPool, pod_id: &str, span: Duration) -> Result<i
     )
     .fetch_one(db)
     .await
+}
+
+/// Writes down whether the pod's container runs, unless an execution has begun since it was seen.
+pub async fn see(db: &PgPool, pod_id: &str, lease: i64, up: bool) -> Result<(), sqlx::Error> {
+    let seen = sqlx::query!(
+        "UPDATE pinacle.pods SET up = $3
+         WHERE id = $1 AND lease = $2 AND up <> $3 AND destroyed_at IS NULL AND NOT pinacle.pod_is_busy(id)",
+        pod_id,
+        lease,
+        up
+    );
+    seen.execute(db).await.map(drop)
 }
 
 /// Marks the pod as `failed`. False where it is no longer as it was seen.

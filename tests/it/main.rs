@@ -19,6 +19,7 @@ mod faults;
 mod guard;
 mod http;
 mod inside;
+mod kept;
 mod leftovers;
 mod localhost;
 mod memory;

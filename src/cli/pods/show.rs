@@ -88,6 +88,7 @@ impl Shown {
             ("Name", Some(pod.name.clone())),
             ("Slug", Some(pod.slug.clone())),
             ("Status", Some(pod.status.to_string())),
+            ("Container runs", Some(if pod.up { "yes" } else { "no" }.to_owned())),
             ("Error", pod.last_error.clone()),
             ("Server", self.server.clone()),
             ("URL", pod.public_url.clone()),

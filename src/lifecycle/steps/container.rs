@@ -1,10 +1,10 @@
 //! The steps on the host: network, volume, image, container, and their removal.
 
-use super::{Ensured, placement};
+use super::{Ensured, notices::note, placement};
 use crate::{
     host::HostError,
     lifecycle::{Decision, PodAtWork, StepError, pod::Site},
-    runtime::{Container, ContainerSpec, Diagnosis, Limits},
+    runtime::{Container, ContainerSpec, Diagnosis, Found, Limits},
     store::{
         images,
         pods::{self, Facts},
@@ -46,12 +46,33 @@ macro_rules! ask {
 pub async fn network(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
     let found = ask!(site, "looking for the network", site.runtime.found());
+    note_losses(pod, site, &found).await?;
     if !found.networks.is_empty() {
         return Ok(Ensured::Already);
     }
     let creation = ask!(site, "looking at the host's way out", site.network.creation(pod.port().await?));
     ask!(site, "creating the network", site.runtime.create_network(creation, &pod.spec.tier));
     Ok(Ensured::Done)
+}
+
+/// Notes what a pod that has run has lost on its host, before it is made anew.
+async fn note_losses(pod: &PodAtWork, site: &Site, found: &Found) -> Result<(), StepError> {
+    if pod.pod.last_started_at.is_none() {
+        return Ok(());
+    }
+    let server = &site.server.name;
+    if found.volumes.is_empty() {
+        let lost = format!("the pod's volume was gone from server {server}, and with it all files in /workspace");
+        note(pod, &lost).await?;
+    }
+    if found.containers.is_empty() {
+        let lost = format!(
+            "the pod's container was gone from server {server}, and with it all files outside /workspace, such as packages; \
+             what the pod's config installs is installed again"
+        );
+        note(pod, &lost).await?;
+    }
+    Ok(())
 }
 
 pub async fn volume(pod: &PodAtWork) -> Result<Ensured, StepError> {

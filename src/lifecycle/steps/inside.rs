@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::{Ensured, dotenv};
+use super::{
+    Ensured, dotenv,
+    notices::{note, say_noted},
+};
 use crate::{
     host::{Command, ConnectionError, Finished, HostError},
     lifecycle::{PodAtWork, StepError},
@@ -31,6 +34,7 @@ const CONFINED: &str = "confined";
 const ENVIRONMENT: &str = include_str!("scripts/environment.sh");
 const PROCESS: &str = include_str!("scripts/process.sh");
 const PROCESSES: &str = include_str!("scripts/processes.sh");
+const ENDED: &str = include_str!("scripts/ended.bash");
 
 pub(super) async fn run(pod: &PodAtWork, command: Command) -> Result<Finished, StepError> {
     Ok(pod.site().await?.runtime.exec(command).await?)
@@ -76,6 +80,7 @@ pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
                 unconfined(pod, &site.server.name)?;
             }
             pod.look_inside(Inside::parse(&listed.stdout));
+            say_noted(pod).await?;
             Ok(Ensured::Done)
         }
         Err(HostError::Failed { outcome, said, .. }) => Err(StepError::fail(silent(format!("{outcome}: {said}")))),
@@ -227,6 +232,21 @@ pub async fn processes(pod: &PodAtWork) -> Result<Ensured, StepError> {
         acted |= started.stdout.trim() != "already running";
     }
     Ok(Ensured::by(acted))
+}
+
+/// Notes the processes that have ended by now, which nobody else would be told of: a job that has started them has done its
+/// part.
+pub async fn note_ended_processes(pod: &PodAtWork) -> Result<(), StepError> {
+    let spec = pod.project().await?;
+    if spec.processes.is_empty() {
+        return Ok(());
+    }
+    let names = spec.processes.iter().map(|process| process.name.as_str());
+    let ended = run(pod, script_for("bash", ENDED, []).args(names).infrastructure()).await?.stdout;
+    for sentence in ended.lines() {
+        note(pod, sentence).await?;
+    }
+    say_noted(pod).await
 }
 
 /// Waits for the health checks of the processes that have one.

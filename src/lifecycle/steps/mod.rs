@@ -4,11 +4,14 @@
 mod container;
 mod dotenv;
 mod inside;
+mod notices;
 mod placement;
 mod repository;
 mod services;
 
+pub(super) use inside::note_ended_processes;
 pub(super) use repository::project;
+pub(super) use services::open;
 
 use super::{PodAtWork, StepError};
 use inside::Moment;
@@ -38,6 +41,15 @@ pub enum Step {
     RemoveNetwork,
     RemoveVolume,
     ForgetFence,
+}
+
+/// Whose part of a lifecycle a step is: who has to mend what it fails by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The server and what of the pod is on it.
+    Hosts,
+    /// What the user has asked for inside the pod.
+    Users,
 }
 
 /// What a step found.
@@ -82,6 +94,33 @@ impl Step {
             Self::RemoveNetwork => "remove network",
             Self::RemoveVolume => "remove volume",
             Self::ForgetFence => "forget",
+        }
+    }
+
+    pub fn part(self) -> Part {
+        match self {
+            Self::Repository
+            | Self::Environment
+            | Self::InstallServices
+            | Self::Install
+            | Self::PreStart
+            | Self::Services
+            | Self::Processes
+            | Self::Health
+            | Self::PostStart => Part::Users,
+            Self::Place
+            | Self::Port
+            | Self::Network
+            | Self::Volume
+            | Self::Image
+            | Self::Container
+            | Self::Start
+            | Self::Proxy
+            | Self::Stop
+            | Self::RemoveContainer
+            | Self::RemoveNetwork
+            | Self::RemoveVolume
+            | Self::ForgetFence => Part::Hosts,
         }
     }
 

@@ -26,7 +26,7 @@ const PROJECT_FILE: &str = include_str!("scripts/project-file.sh");
 /// one.
 pub async fn repository(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let Some(repository) = &pod.spec.repository else { return Ok(Ensured::Already) };
-    let key = deploy_key(pod)?;
+    let (key, flaw) = deploy_key(pod)?;
     let branch = repository.branch.as_deref().unwrap_or_default();
     // The first line is the URL, which may hold credentials; the rest is the key.
     let input = format!("{}\n{key}", repository.url);
@@ -39,22 +39,24 @@ pub async fn repository(pod: &PodAtWork) -> Result<Ensured, StepError> {
         .shown_as(shown)
         .label("📦 Cloning repository")
         .timeout(CLONE_TIMEOUT);
-    let cloned = run_theirs(pod, "cloning the repository with", clone).await.map_err(|error| StepError {
-        message: format!("{}. {}", error.message.trim_end_matches('.'), advice(&error.message, !key.is_empty())),
-        ..error
+    let cloned = run_theirs(pod, "cloning the repository with", clone).await.map_err(|error| {
+        let advice = flaw.unwrap_or_else(|| advice(&error.message, !key.is_empty()).to_owned());
+        StepError { message: format!("{}. {advice}", error.message.trim_end_matches('.')), ..error }
     })?;
     Ok(Ensured::by(!cloned.stdout.trim_end().ends_with("already cloned")))
 }
 
-/// The pod's deploy key, in the form that ssh takes; empty where there is none.
-fn deploy_key(pod: &PodAtWork) -> Result<String, StepError> {
-    let Some(secret) = pod.secrets.iter().find(|secret| secret.kind == "deploy_key") else { return Ok(String::new()) };
-    let text = secret.value.expose_secret();
-    match private_key::read(text) {
-        Ok(key) => Ok(key),
-        // It has its clone, or has had it, and nobody may need the key any more.
-        Err(_) if pod.pod.last_started_at.is_some() => Ok(format!("{}\n", text.trim())),
-        Err(reason) => Err(StepError::fail(format!("the pod's deploy_key secret {reason}; then requeue the pod"))),
+/// The pod's deploy key, in the form that ssh takes, empty where there is none; and what is wrong with it. A pod that has run
+/// may have its clone, and nobody may need the key any more.
+fn deploy_key(pod: &PodAtWork) -> Result<(String, Option<String>), StepError> {
+    let secret = pod.secrets.iter().find(|secret| secret.kind == "deploy_key");
+    let Some(text) = secret.map(|secret| secret.value.expose_secret()) else { return Ok((String::new(), None)) };
+    match private_key::read(text)
+        .map_err(|reason| format!("the pod's deploy_key secret {reason}; then requeue the pod"))
+    {
+        Ok(key) => Ok((key, None)),
+        Err(flaw) if pod.pod.last_started_at.is_some() => Ok((format!("{}\n", text.trim()), Some(flaw))),
+        Err(flaw) => Err(StepError::fail(flaw)),
     }
 }
 

@@ -63,6 +63,24 @@ async fn unhealthy(services: &ServiceProvisioner<'_>, service: &ServiceTemplate,
     StepError::fail(format!("the service {name} did not become healthy: {error}{said}"))
 }
 
+/// Starts the services, each as far as it can be, and waits for none.
+pub async fn open(pod: &PodAtWork) {
+    let spec = pod.project().await.unwrap_or(&pod.spec);
+    let dir = spec.project_dir();
+    let Ok(site) = pod.site().await else { return };
+    let services = ServiceProvisioner::new(&site.runtime, pod.inside(), &dir);
+    for service in &spec.services {
+        let opened = async {
+            services.install(std::slice::from_ref(service)).await?;
+            services.start(service).await
+        };
+        match opened.await {
+            Ok(_) | Err(HostError::Failed { .. }) => {}
+            Err(_) => return,
+        }
+    }
+}
+
 /// Takes services and processes down in order before the container stops. What can't be is ended with the container.
 pub async fn stop(pod: &PodAtWork) -> Result<(), StepError> {
     if !pod.knows_secrets {

@@ -11,34 +11,38 @@ use crate::{
         Fence, StoreError, interval,
         pods::{PodStatus, SECRET_NAMES},
         steps::Changes,
+        when_unlocked,
     },
 };
 
+/// What became of a job and of its pod.
+struct End<'a> {
+    job: JobStatus,
+    pod: PodStatus,
+    /// Its container is left to its user.
+    runs: bool,
+    error: Option<&'a str>,
+}
+
 /// The job is done, and the pod is as it asked.
 pub async fn succeed(db: &PgPool, fence: &Fence, pod: PodStatus, steps: &Changes) -> Result<(), StoreError> {
-    end(db, fence, JobStatus::Succeeded, pod, None, steps).await
+    let runs = pod == PodStatus::Running;
+    end(db, fence, End { job: JobStatus::Succeeded, pod, runs, error: None }, steps).await
 }
 
 /// The job will not be tried again, and the pod is `failed`.
-pub async fn fail(
-    db: &PgPool,
-    fence: &Fence,
-    ended: JobStatus,
-    error: &str,
-    steps: &Changes,
-) -> Result<(), StoreError> {
-    end(db, fence, ended, PodStatus::Failed, Some(error), steps).await
+pub async fn fail(db: &PgPool, fence: &Fence, job: JobStatus, error: &str, steps: &Changes) -> Result<(), StoreError> {
+    end(db, fence, End { job, pod: PodStatus::Failed, runs: false, error: Some(error) }, steps).await
+}
+
+/// The same for a pod that runs on, so that its user can see why.
+pub async fn keep(db: &PgPool, fence: &Fence, error: &str, steps: &Changes) -> Result<(), StoreError> {
+    let end_of_job = End { job: JobStatus::Failed, pod: PodStatus::Failed, runs: true, error: Some(error) };
+    end(db, fence, end_of_job, steps).await
 }
 
 /// A pod that is gone from its host holds nothing any more. Its secrets are deleted, and those in its config are blanked.
-async fn end(
-    db: &PgPool,
-    fence: &Fence,
-    ended: JobStatus,
-    pod: PodStatus,
-    error: Option<&str>,
-    steps: &Changes,
-) -> Result<(), StoreError> {
+async fn end(db: &PgPool, fence: &Fence, end: End<'_>, steps: &Changes) -> Result<(), StoreError> {
     const WHAT: &str = "the end of the job";
     steps.fault_boundaries();
     fault::boundary(|| "the pod's new state".to_owned());
@@ -46,25 +50,27 @@ async fn end(
     let columns = steps.columns();
     let statement = sqlx::query_scalar!(
         r#"WITH held AS (
-             SELECT id, pod_id FROM pinacle.pod_jobs WHERE id = $1 AND lease = $2 AND status = 'running' FOR NO KEY UPDATE
+             SELECT id, pod_id, nullif(concat_ws('. ', $4::text, notice), '') AS said FROM pinacle.pod_jobs
+             WHERE id = $1 AND lease = $2 AND status = 'running' FOR NO KEY UPDATE
          ), pod AS (
              UPDATE pinacle.pods p
-             SET status = $3, last_error = $4, failed_job_id = CASE WHEN $3 = 'failed' THEN $1 END,
-                 last_started_at = CASE WHEN $3 = 'running' THEN now() ELSE last_started_at END,
+             SET status = $3, last_error = held.said, failed_job_id = CASE WHEN $3 = 'failed' THEN $1 END,
+                 last_started_at = CASE WHEN $17 THEN now() ELSE last_started_at END,
                  last_stopped_at = CASE WHEN $3 = 'stopped' THEN now() ELSE last_stopped_at END,
                  destroyed_at = CASE WHEN $6 THEN coalesce(destroyed_at, now()) ELSE destroyed_at END,
                  container_id = CASE WHEN NOT $6 THEN container_id END,
                  internal_ip = CASE WHEN NOT $6 THEN internal_ip END,
                  public_url = CASE WHEN NOT $6 THEN public_url END,
                  proxy_port = CASE WHEN NOT $6 THEN proxy_port END,
+                 up = up AND NOT $6,
                  cpu_cores = CASE WHEN NOT $6 THEN cpu_cores END,
                  memory_mb = CASE WHEN NOT $6 THEN memory_mb END,
                  disk_gb = CASE WHEN NOT $6 THEN disk_gb END
              FROM held WHERE p.id = held.pod_id AND p.lease = $2
-             RETURNING p.id
+             RETURNING p.id, p.last_error
          ), job AS (
              UPDATE pinacle.pod_jobs j
-             SET status = $5, finished_at = now(), last_error = $4, step = coalesce($7, step),
+             SET status = $5, finished_at = now(), last_error = pod.last_error, step = coalesce($7, step),
                  steps_done = coalesce($8, steps_done), steps_total = coalesce($9, steps_total)
              FROM pod WHERE j.id = $1
              RETURNING j.id, j.pod_id
@@ -85,10 +91,10 @@ async fn end(
          SELECT count(*) AS "written!" FROM job"#,
         fence.job_id,
         fence.lease,
-        pod.as_str(),
-        error,
-        ended.as_str(),
-        pod == PodStatus::Terminated,
+        end.pod.as_str(),
+        end.error,
+        end.job.as_str(),
+        end.pod == PodStatus::Terminated,
         columns.step,
         columns.done,
         columns.total,
@@ -98,9 +104,10 @@ async fn end(
         &columns.statuses,
         &columns.began_us,
         &columns.ended_us as &[Option<i64>],
-        &columns.errors as &[Option<String>]
+        &columns.errors as &[Option<String>],
+        end.runs
     );
-    if pod != PodStatus::Terminated {
+    if end.pod != PodStatus::Terminated {
         return if statement.fetch_one(db).await? == 0 { Err(fence.lost(WHAT)) } else { Ok(()) };
     }
     let mut tx = db.begin().await?;
@@ -124,6 +131,22 @@ async fn blank_config(tx: &mut PgConnection, fence: &Fence) -> Result<(), sqlx::
     .execute(tx)
     .await
     .map(drop)
+}
+
+/// Notes what a person has to know of the job, whatever its end is; once.
+pub async fn note(db: &PgPool, fence: &Fence, notice: &str) -> Result<(), StoreError> {
+    when_unlocked(|| async {
+        let statement = sqlx::query!(
+            "UPDATE pinacle.pod_jobs
+             SET notice = CASE WHEN strpos(notice, $3) > 0 THEN notice ELSE concat_ws('. ', notice, $3) END
+             WHERE id = $1 AND lease = $2 AND status = 'running'",
+            fence.job_id,
+            fence.lease,
+            notice
+        );
+        fence.write(db, "the notice", statement).await
+    })
+    .await
 }
 
 /// The job ends without a word on the pod: it did not fit the pod's state, or a destroy follows.

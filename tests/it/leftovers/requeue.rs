@@ -21,12 +21,21 @@ fn remove(pod: &str, object: Object) {
     sh(&removed);
 }
 
-async fn requeue(db: &TestDb, pod: &str, what: &str) {
+/// What was lost with it is said in the job, the pod and the user's log, and nothing else is.
+async fn requeue(db: &TestDb, pod: &str, without: Object, what: &str) {
     let job = db.text(&format!("SELECT requeue_pod('{pod}')")).await;
     let end = db.end_of(&job).await;
     assert_eq!(end.status, "succeeded", "{what}: {}", end.last_error);
-    let row = db.text(&format!("SELECT (status, last_error) FROM pods WHERE id = '{pod}'")).await;
-    assert_eq!(row, "(running,)", "{what}");
+    assert_eq!(db.pod_status(pod).await, "running", "{what}");
+    let told = db.text(&format!("SELECT last_error FROM pods WHERE id = '{pod}'")).await;
+    let shown = "container_command = 'pinacle: what to know' AND job_id";
+    let shown = db.text(&format!("SELECT string_agg(stdout, '') FROM pod_logs WHERE {shown} = '{job}'")).await;
+    for said in [end.last_error, told, shown] {
+        let lost = ["volume was gone", "container was gone"].map(|loss| said.contains(loss));
+        let container = matches!(without, Object::Container | Object::Volume);
+        assert_eq!(lost, [without == Object::Volume, container], "{what}: {said}");
+        assert_eq!(said.is_empty(), !container, "{what}: {said}");
+    }
 }
 
 /// That the pod runs in its own network, is reached by its port, and is the one in the database.
@@ -69,7 +78,7 @@ async fn a_failed_start_is_requeued_with_any_object_missing() {
         } else {
             remove(&pod, object);
         }
-        requeue(&db, &pod, &what).await;
+        requeue(&db, &pod, object, &what).await;
         assert_whole(&db, &pod, &what).await;
         if matches!(object, Object::Network | Object::Fence) {
             assert_eq!(sh(&format!("docker exec pinacle-pod-{pod} cat /root/file")), "kept", "{what}");
@@ -92,7 +101,7 @@ async fn a_failed_create_of_a_pod_that_ran_is_requeued_with_any_object_missing()
         db.refused(&pod, "create").await;
         db.execute(&format!("UPDATE pods SET config = '{{}}' WHERE id = '{pod}'")).await;
         remove(&pod, object);
-        requeue(&db, &pod, &what).await;
+        requeue(&db, &pod, object, &what).await;
         assert_whole(&db, &pod, &what).await;
     }
     db.done(&pod, "destroy").await;

@@ -36,6 +36,7 @@ const PODS: &Columns = &[
     ("internal_ip", "text", "null"),
     ("public_url", "text", "null"),
     ("proxy_port", "integer", "null"),
+    ("up", "boolean", "not null default false"),
     ("last_error", "text", "null"),
     ("last_started_at", "timestamp with time zone", "null"),
     ("last_stopped_at", "timestamp with time zone", "null"),

@@ -36,8 +36,8 @@ const IN_USE: &str = "
 
 /// What of it has to be the same afterwards.
 const KEPT: [&str; 6] = [
-    "SELECT jsonb_agg(to_jsonb(p) - ARRAY['updated_at', 'owner_id'] ORDER BY id) FROM pods p",
-    "SELECT jsonb_agg(to_jsonb(j) - ARRAY['slot_owner', 'slot_server', 'held_by'] ORDER BY id) FROM pod_jobs j",
+    "SELECT jsonb_agg(to_jsonb(p) - ARRAY['updated_at', 'owner_id', 'up'] ORDER BY id) FROM pods p",
+    "SELECT jsonb_agg(to_jsonb(j) - ARRAY['slot_owner', 'slot_server', 'held_by', 'notice'] ORDER BY id) FROM pod_jobs j",
     "SELECT jsonb_agg(l ORDER BY id) FROM pod_logs l",
     "SELECT jsonb_agg(s) FROM pod_secrets s",
     "SELECT jsonb_agg(s) FROM pod_job_steps s",

@@ -172,6 +172,7 @@ async fn a_repository_is_cloned_and_a_half_made_clone_is_no_obstacle() {
     for part in ["git clone --branch nope", "nope not found", "Check the branch"] {
         assert!(error.contains(part), "{part:?} is not in {error:?}");
     }
+    db.done(&missing, "destroy").await;
     host.assert_as_before();
 }
 
@@ -232,6 +233,7 @@ async fn a_private_repository_opens_to_its_deploy_key_alone() {
         let pod = if key.is_empty() { db.pod(slug, &config).await } else { keyed_pod(&db, slug, &config, &key).await };
         let error = db.refused(&pod, "create").await;
         assert!(error.contains(says), "{slug}: {error}");
+        db.done(&pod, "destroy").await;
     }
     host.assert_as_before();
 }

@@ -175,6 +175,7 @@ async fn a_service_that_never_becomes_healthy_fails_the_job_with_its_last_words(
         assert!(error.contains(part), "{part:?} is not in {error:?}");
     }
     assert_eq!(db.text(&format!("SELECT last_error FROM pods WHERE id = '{pod}'")).await, error);
+    db.done(&pod, "destroy").await;
     host.assert_as_before();
 }
 
@@ -284,6 +285,7 @@ async fn a_service_whose_program_cannot_be_fetched_says_so() {
     let error = db.refused(&pod, "create").await;
     assert!(error.contains("the service vibe-kanban did not become healthy"), "{error}");
     assert!(error.contains("The last that it printed: "), "{error}");
+    db.done(&pod, "destroy").await;
     host.assert_as_before();
 }
 

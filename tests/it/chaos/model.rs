@@ -94,7 +94,10 @@ impl Model {
             // It was to do the rest, and was cancelled before it could.
             "cancelled" if destroy == Some(Destroy::Cancelled) => Ok(Self { status: "failed", placed: true, ..self }),
             "cancelled" => Ok(Self { status: "failed", placed: self.ran, ..self }),
-            "failed" if self.harmed && !job.error.is_empty() => Ok(Self { status: "failed", placed: self.ran, ..self }),
+            "failed" if self.harmed && !job.error.is_empty() => {
+                let ran = self.ran || job.error.contains("What was made is kept");
+                Ok(Self { status: "failed", placed: ran, ran, ..self })
+            }
             "succeeded" if self.fits(kind) => Ok(match kind {
                 "stop" => Self { status: "stopped", ..self },
                 "destroy" => Self { status: "terminated", placed: false, ran: false, ..self },

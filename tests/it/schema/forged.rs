@@ -34,6 +34,7 @@ async fn the_workers_columns_are_the_databases_to_set() {
                 "bigint" => "9223372036854775807",
                 "integer" => "2147483647",
                 "real" => "'NaN'",
+                "boolean" => "true",
                 _ => "'running'",
             };
             let id = format!("with-{}", name.replace('_', "-"));

@@ -156,6 +156,11 @@ pub struct Settings {
         value_parser = clap::value_parser!(u32).range(1..=3650), help_heading = "Settings")]
     pub log_retention_days: u32,
 
+    /// How long finished jobs and their steps are kept, in days. A pod's last job stays, and so does the one that it failed by.
+    #[arg(long, global = true, env = "JOB_RETENTION_DAYS", default_value_t = 90, value_name = "DAYS",
+        value_parser = clap::value_parser!(u32).range(1..=3650), help_heading = "Settings")]
+    pub job_retention_days: u32,
+
     /// How much of a pod's log is kept, in MiB: of more than that, the oldest rows go with the cleanup.
     #[arg(long, global = true, env = "LOG_POD_LIMIT_MB", default_value_t = 256, value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=1_048_576), help_heading = "Settings")]
@@ -172,7 +177,7 @@ pub struct Settings {
     )]
     pub min_free_disk_gb: u32,
 
-    /// How often rows of pod_logs that are too old are deleted, in seconds.
+    /// How often rows of pod_logs and of pod_jobs that are too old are deleted, in seconds.
     #[arg(long, global = true, env = "LOG_CLEANUP_INTERVAL", default_value = "3600", value_parser = seconds,
         value_name = "SECONDS", help_heading = "Settings")]
     pub log_cleanup_interval: Duration,

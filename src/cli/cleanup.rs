@@ -2,24 +2,32 @@
 
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use super::output;
-use crate::{schedule::cleanup::Cleanup, settings::Settings};
+use crate::{
+    schedule::cleanup::{Cleanup, Deleted},
+    settings::Settings,
+};
 
 pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let db = super::open(settings).await?;
     let cleanup = Cleanup::by(settings);
     let deleted = cleanup.run(&db).await?;
     if settings.json {
-        output::json(&json!({ "deleted": deleted }))?;
+        output::json(&deleted)?;
     } else {
-        let rows = if deleted == 1 { "row" } else { "rows" };
-        let Cleanup { retention_days, pod_limit_mb } = cleanup;
+        let Deleted { logs, jobs } = deleted;
+        let Cleanup { log_retention_days, pod_limit_mb, job_retention_days } = cleanup;
         output::line(format!(
-            "Deleted {deleted} {rows} of pod_logs: those older than {retention_days} days, and the oldest of pods with more \
-             than {pod_limit_mb} MiB."
+            "Deleted {} of pod_logs: those older than {log_retention_days} days, and the oldest of pods with more than \
+             {pod_limit_mb} MiB; and {} that were finished more than {job_retention_days} days ago.",
+            counted(logs, "row"),
+            counted(jobs, "job")
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
 }

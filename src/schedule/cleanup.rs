@@ -1,9 +1,10 @@
-//! The log cleanup: rows of `pod_logs` that are too old go, and the oldest of a pod that has too much of them, in batches,
-//! so that no lock is held for long. How old a row is, the database says, which also stamped it: a worker whose clock is
-//! wrong must not delete what is fresh.
+//! The cleanup: rows of `pod_logs` that are too old go, the oldest of a pod that has too much of them, and jobs that were
+//! finished long ago; in batches, so that no lock is held for long. How old a row is, the database says, which also stamped
+//! it: a worker whose clock is wrong must not delete what is fresh.
 
 use std::time::Duration;
 
+use serde::Serialize;
 use sqlx::PgPool;
 
 use crate::{
@@ -21,29 +22,52 @@ const PAUSE_BETWEEN_BATCHES: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone)]
 pub struct Cleanup {
-    /// How old a row may get.
-    pub retention_days: u32,
+    /// How old a row of `pod_logs` may get.
+    pub log_retention_days: u32,
     /// How much of a pod's log is kept, in MiB.
     pub pod_limit_mb: u32,
+    /// How long a job stays when it is finished.
+    pub job_retention_days: u32,
+}
+
+/// How many rows went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Deleted {
+    #[serde(rename = "deleted")]
+    pub logs: u64,
+    pub jobs: u64,
 }
 
 impl Cleanup {
     pub fn by(settings: &Settings) -> Self {
-        Self { retention_days: settings.log_retention_days, pod_limit_mb: settings.log_pod_limit_mb }
+        Self {
+            log_retention_days: settings.log_retention_days,
+            pod_limit_mb: settings.log_pod_limit_mb,
+            job_retention_days: settings.job_retention_days,
+        }
     }
 
-    /// Deletes what is too old and returns how many rows of `pod_logs` that was.
+    /// Deletes what is too old, or too much.
     ///
     /// # Errors
     /// The database did not answer; what is deleted by then stays deleted.
-    pub async fn run(&self, db: &PgPool) -> Result<u64, sqlx::Error> {
-        let age = Duration::from_hours(24 * u64::from(self.retention_days));
-        let mut deleted = in_batches(|| logs::delete_older(db, age, BATCH_ROWS)).await?;
-        deleted += self.hold_pods_to_their_limit(db).await?;
+    pub async fn run(&self, db: &PgPool) -> Result<Deleted, sqlx::Error> {
+        let age = days(self.log_retention_days);
+        let mut logs = in_batches(|| logs::delete_older(db, age, BATCH_ROWS)).await?;
+        logs += self.hold_pods_to_their_limit(db).await?;
+        let jobs = self.delete_finished_jobs(db).await?;
         schedule::forget_ticks(db, age).await?;
         doorbells::forget_dead_workers(db).await?;
         jobs::forget_old_heartbeats(db).await?;
-        Ok(deleted)
+        Ok(Deleted { logs, jobs })
+    }
+
+    async fn delete_finished_jobs(&self, db: &PgPool) -> Result<u64, sqlx::Error> {
+        let (age, mut walk) = (days(self.job_retention_days), jobs::Walk::default());
+        while jobs::delete_finished(db, age, &mut walk, BATCH_ROWS).await? {
+            tokio::time::sleep(PAUSE_BETWEEN_BATCHES).await;
+        }
+        Ok(walk.deleted)
     }
 
     async fn hold_pods_to_their_limit(&self, db: &PgPool) -> Result<u64, sqlx::Error> {
@@ -65,13 +89,18 @@ impl Cleanup {
     /// The scheduled run: what comes of it goes to the log.
     pub async fn run_and_report(&self, db: &PgPool) {
         match self.run(db).await {
-            Ok(deleted) => {
-                metrics::counter!("pinacle_pod_logs_deleted_total").increment(deleted);
-                tracing::info!(rows = deleted, "The log cleanup deleted {deleted} rows.");
+            Ok(Deleted { logs, jobs }) => {
+                metrics::counter!("pinacle_pod_logs_deleted_total").increment(logs);
+                metrics::counter!("pinacle_pod_jobs_deleted_total").increment(jobs);
+                tracing::info!(logs, jobs, "The log cleanup deleted {logs} rows, and {jobs} finished jobs.");
             }
             Err(error) => tracing::warn!(%error, "The log cleanup failed; the next one goes on."),
         }
     }
+}
+
+fn days(days: u32) -> Duration {
+    Duration::from_hours(24 * u64::from(days))
 }
 
 /// Deletes until nothing is left to, and returns how many rows that were.

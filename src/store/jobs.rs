@@ -4,6 +4,7 @@
 mod claim;
 mod end;
 mod left_behind;
+mod retention;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use sqlx::PgPool;
 pub use claim::{Claimant, Claimed, Held, Limits, claim, renew};
 pub use end::{close, defer, fail, hand_back, keep, note, retry, succeed};
 pub use left_behind::{forget_old_heartbeats, preempt_for_due_destroys, rescue, wake_held};
+pub use retention::{Walk, delete_finished};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, clap::ValueEnum)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]

@@ -104,23 +104,23 @@ async fn a_row_that_somebody_holds_does_not_stop_the_others_from_going() {
     rows(&db, "old", 1200, "6 days").await;
     let mut holder = db.pool.begin().await.unwrap();
     sqlx::query("SELECT FROM pod_logs WHERE pod_id = 'held' FOR UPDATE").execute(&mut *holder).await.unwrap();
-    let cleanup = Cleanup { retention_days: 5, pod_limit_mb: 1 };
+    let cleanup = Cleanup { log_retention_days: 5, pod_limit_mb: 1, job_retention_days: 90 };
 
     let others = tokio::time::timeout(HANG, cleanup.run(&db.pool)).await.expect("a cleanup that waits for nobody");
-    assert_eq!(others.unwrap(), 1200);
+    assert_eq!(others.unwrap().logs, 1200);
 
     assert_eq!(left(&db).await, ["held 1"]);
     holder.rollback().await.unwrap();
-    assert_eq!(cleanup.run(&db.pool).await.unwrap(), 1);
+    assert_eq!(cleanup.run(&db.pool).await.unwrap().logs, 1);
 }
 
 #[tokio::test]
 async fn two_cleanups_at_once_share_the_work() {
     let db = TestDb::new().await;
     rows(&db, "old", 3000, "6 days").await;
-    let cleanup = Cleanup { retention_days: 5, pod_limit_mb: 1 };
+    let cleanup = Cleanup { log_retention_days: 5, pod_limit_mb: 1, job_retention_days: 90 };
     let (one, other) = tokio::join!(cleanup.run(&db.pool), cleanup.run(&db.pool));
-    assert_eq!(one.unwrap() + other.unwrap(), 3000);
+    assert_eq!(one.unwrap().logs + other.unwrap().logs, 3000);
     assert_eq!(left(&db).await, Vec::<String>::new());
 }
 
@@ -140,8 +140,8 @@ async fn a_pod_that_fills_the_table_loses_the_oldest_of_its_own() {
         db.execute(&fill(&format!("quiet-{number}"), 2)).await;
     }
     db.execute(&fill("zealous", 1024)).await;
-    let cleanup = Cleanup { retention_days: 5, pod_limit_mb: 1 };
-    assert_eq!(cleanup.run(&db.pool).await.unwrap(), 2047);
+    let cleanup = Cleanup { log_retention_days: 5, pod_limit_mb: 1, job_retention_days: 90 };
+    assert_eq!(cleanup.run(&db.pool).await.unwrap().logs, 2047);
     let loud = "FROM pod_logs WHERE pod_id = 'loud'";
     assert_eq!(
         db.text(&format!("SELECT (count(*), count(*) FILTER (WHERE exit_code IS NULL)) {loud}")).await,
@@ -155,5 +155,33 @@ async fn a_pod_that_fills_the_table_loses_the_oldest_of_its_own() {
         "1024",
         "just as much as it may"
     );
-    assert_eq!(cleanup.run(&db.pool).await.unwrap(), 0);
+    assert_eq!(cleanup.run(&db.pool).await.unwrap().logs, 0);
+}
+
+#[tokio::test]
+async fn jobs_that_were_finished_long_ago_go_but_for_a_pods_last_and_the_one_it_failed_by() {
+    let db = TestDb::new().await;
+    let pod = db.pod("old", &serde_json::json!({})).await;
+    let mut jobs = Vec::new();
+    for kind in ["create", "stop", "start", "stop"] {
+        jobs.push(db.job(&pod, kind).await);
+    }
+    // More than a batch of them, and one that waits.
+    db.forge(&format!(
+        "INSERT INTO pod_jobs (id, pod_id, kind, position) SELECT 'many-' || n, '{pod}', 'stop', -n FROM generate_series(1, 1200) n;
+         UPDATE pod_jobs SET status = 'succeeded', created_at = now() - interval '1 year', finished_at = now() - interval '91 days';
+         UPDATE pod_jobs SET status = 'queued', finished_at = NULL WHERE id = 'many-700';
+         UPDATE pod_jobs SET finished_at = now() - interval '89 days' WHERE id = 'many-800';
+         UPDATE pods SET failed_job_id = '{}';
+         INSERT INTO pod_job_steps (job_id, position, name, status, attempt) SELECT id, 0, 'place', 'succeeded', 1 FROM pod_jobs",
+        jobs[1]
+    ))
+    .await;
+    let cleanup = Cleanup { log_retention_days: 5, pod_limit_mb: 1, job_retention_days: 90 };
+    assert_eq!(cleanup.run(&db.pool).await.unwrap().jobs, 1200);
+    let mut left = vec![jobs[1].clone(), jobs[3].clone(), "many-700".to_owned(), "many-800".to_owned()];
+    left.sort();
+    assert_eq!(db.texts("SELECT id FROM pod_jobs ORDER BY id COLLATE \"C\"").await, left);
+    assert_eq!(db.text("SELECT count(*) FROM pod_job_steps").await, "4");
+    assert_eq!(cleanup.run(&db.pool).await.unwrap().jobs, 0);
 }

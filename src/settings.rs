@@ -352,3 +352,47 @@ pub fn read_file(path: &Path) -> Result<BTreeMap<String, String>, SettingsError>
     }
     Ok(settings)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use clap::Command;
+
+    use super::*;
+
+    const HEAD: &str = "\
+# Settings
+
+Each is a flag, an environment variable, or a line `NAME=value` of the file that `--config` names; a flag wins over the
+environment, and that over the file.
+
+| name | flag | default | what it is |
+|---|---|---|---|
+";
+
+    /// The page of the settings, as it is in `docs/settings.md`.
+    fn page() -> String {
+        let mut page = HEAD.to_owned();
+        let command = Settings::augment_args(Command::new("pinacle-worker"));
+        for setting in command.get_arguments() {
+            let Some(name) = setting.get_env() else { continue };
+            let default = setting.get_default_values().iter().map(|value| format!("`{}`", value.display()));
+            let (default, help) = (default.collect::<String>(), setting.get_help().expect("a sentence"));
+            let help = help.to_string().replace('|', "\\|");
+            let flag = setting.get_long().expect("each has one");
+            writeln!(page, "| `{}` | `--{flag}` | {default} | {help} |", name.display()).expect("a string takes all");
+        }
+        page
+    }
+
+    #[test]
+    fn the_page_of_the_settings_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md");
+        if std::env::var_os("WRITE_DOCS").is_some() {
+            std::fs::write(path, page()).expect("the page");
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == page(), "docs/settings.md is stale. Run: WRITE_DOCS=1 cargo test the_page_of_the_settings");
+    }
+}

@@ -1,4 +1,4 @@
-//! The columns, as CONTRACT.md has them. What else a table has is the worker's own.
+//! The columns, as docs/contract.md has them. What else a table has is the worker's own.
 
 use crate::support::TestDb;
 

@@ -177,7 +177,7 @@ pub struct Settings {
     )]
     pub min_free_disk_gb: u32,
 
-    /// How often rows of pod_logs and of pod_jobs that are too old are deleted, in seconds.
+    /// How often rows of pod_logs that are too old are deleted, and jobs, in seconds.
     #[arg(long, global = true, env = "LOG_CLEANUP_INTERVAL", default_value = "3600", value_parser = seconds,
         value_name = "SECONDS", help_heading = "Settings")]
     pub log_cleanup_interval: Duration,

@@ -166,24 +166,19 @@ pub async fn environment(pod: &PodAtWork) -> Result<Ensured, StepError> {
 pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let dir = spec.project_dir();
+    let own = spec.install.iter().enumerate();
+    let own = own.map(|(index, text)| (Mark::new(&index.to_string(), text), text.clone(), text.as_str()));
+    let templates = spec.dependencies.iter();
+    let templates =
+        templates.map(|wanted| (Mark::new("dependencies", wanted.mark()), wanted.command(), wanted.shown()));
     let mut acted = false;
-    for (index, text) in spec.install.iter().enumerate() {
-        let mark = Mark::new(&index.to_string(), text);
+    for (mark, text, shown) in own.chain(templates) {
         if mark.is_in(&pod.inside().marks) {
             continue;
         }
         acted = true;
-        let command = user(&dir).command_once(text, &mark).label("📥 Installing").timeout(INSTALL_TIMEOUT);
-        run_theirs(pod, "the install command", command).await?;
-    }
-    if let Some(dependencies) = spec.dependencies {
-        let mark = Mark::new("dependencies", dependencies.mark());
-        if !mark.is_in(&pod.inside().marks) {
-            acted = true;
-            let command = user(&dir).command_once(&dependencies.command(), &mark).shown_as(dependencies.shown());
-            let command = command.label("📥 Installing").timeout(INSTALL_TIMEOUT);
-            run_theirs(pod, "the install command", command).await?;
-        }
+        let command = user(&dir).command_once(&text, &mark).shown_as(shown);
+        run_theirs(pod, "the install command", command.label("📥 Installing").timeout(INSTALL_TIMEOUT)).await?;
     }
     Ok(Ensured::by(acted))
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{
     PodHost, TestDb, Worker, eventually,
-    host::{inspect, sh},
+    host::{fetch, inspect, sh},
     web::Socket,
 };
 
@@ -87,6 +87,27 @@ async fn a_failed_pod_is_stopped_and_started_and_the_database_says_whether_it_is
     let again = db.end_of(&requeued(&db, &pod).await).await;
     assert_eq!((again.status.as_str(), again.last_error.as_str()), ("succeeded", ""));
     assert_eq!(facts(&db, &pod).await, "(running,t,t,t)");
+    db.done(&pod, "destroy").await;
+    host.assert_as_before();
+}
+
+#[tokio::test]
+async fn a_create_that_runs_out_of_time_in_its_users_part_can_be_looked_at() {
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
+    host.add_to(&db).await;
+    let _worker = Worker::start_with(&db, &[("JOB_TIMEOUT", "40")]).await;
+    let pod = db.pod("late", &json!({ "services": ["web-terminal"], "install": "sleep 1000000" })).await;
+    let error = db.refused(&pod, "create").await;
+    for part in ["did not finish within the time a job may take", "What was made is kept"] {
+        assert!(error.contains(part), "{part:?} is not in {error:?}");
+    }
+    assert_eq!(facts(&db, &pod).await, "(failed,t,t,t)");
+    let port = db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await;
+    eventually("the terminal", async || {
+        (fetch(&port, "localhost-7681.pod-late.localhost", "/").1 == "200").then_some(())
+    })
+    .await;
+    assert_eq!(sh(&format!("docker exec pinacle-pod-{pod} sh -c 'pgrep -x sleep || true'")), "");
     db.done(&pod, "destroy").await;
     host.assert_as_before();
 }

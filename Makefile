@@ -1,6 +1,6 @@
 # What one does with this repository. The stack is started for the time of a command, and what it needs is
-# installed from Debian's packages; `make stack-up` starts it to stay. All but `lint`, `advisories` and
-# `fuzz` need root.
+# installed from Debian's packages; `make stack-up` starts it to stay. All but `check`, `lint`,
+# `advisories` and `fuzz` need root.
 
 stack := deploy/dev/stack
 scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare deploy/dev/test deploy/dev/advisories .ci/run
@@ -10,12 +10,16 @@ pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish 
 # They run on a pod host, and use `-ef`, which is not POSIX's, but every sh has it.
 host_scripts := src/host/guard.sh src/network/way-out.sh src/reconcile/inventory.sh src/schedule/images.sh
 
-.PHONY: demo test chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
+.PHONY: demo check test chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
 
 # A pod's life, from the web app's insert to its end.
 demo:
 	cargo build --locked
 	$(stack) run deploy/dev/demo
+
+# What a change is looked at by first: no root, no stack, and under a minute once it is warm.
+check: lint
+	cargo test --locked --lib --package pinacle-worker --package pinacle-guard --bins
 
 # Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser; and which ten tests are the slowest.
 # `only=pods::` runs those that have this in their names.

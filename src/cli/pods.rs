@@ -15,7 +15,8 @@ use crate::{
     settings::Settings,
     store::{
         jobs::{self, JobKind},
-        pods, servers,
+        pods::{self, PodStatus},
+        servers,
     },
 };
 
@@ -156,7 +157,7 @@ async fn list(settings: &Settings, all: bool) -> anyhow::Result<ExitCode> {
         let server = pod.server_id.map(|id| servers.get(&id).cloned().unwrap_or(id));
         [
             pod.slug,
-            pod.status.to_string(),
+            if pod.status == PodStatus::Failed && pod.up { "failed, up".to_owned() } else { pod.status.to_string() },
             server.unwrap_or_default(),
             pod.public_url.unwrap_or_default(),
             output::time(pod.created_at),

@@ -127,7 +127,9 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
                     let pod = Box::pin(open(pod, stop)).await;
                     // It may have been told to stop meanwhile.
                     match judge() {
-                        Verdict::Fail(JobStatus::Failed, error) => Verdict::Keep(error + KEPT),
+                        Verdict::Fail(JobStatus::Failed, error) => {
+                            Verdict::Keep(format!("{}{KEPT}", error.trim_end_matches('.')))
+                        }
                         verdict => Box::pin(settle(verdict, claimed, pod)).await,
                     }
                 }

@@ -21,6 +21,7 @@ mod http;
 mod inside;
 mod leftovers;
 mod localhost;
+mod lost_container;
 mod memory;
 mod pods;
 mod queue;

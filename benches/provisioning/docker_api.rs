@@ -9,6 +9,7 @@ use std::{
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode, body::Bytes, client::conn::http1::handshake};
 use hyper_util::rt::TokioIo;
+use pinacle_worker::runtime::names::home_name;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -26,7 +27,7 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Answered by the pod's nginx itself; the name belongs to no pod.
 const PAGE_HOST: &str = "proxy.invalid";
 
-/// A container with network and volume, made by the API alone, with the options that one of ours has.
+/// A container with network and volumes, made by the API alone, with the options that one of ours has.
 pub struct Reference {
     socket: PathBuf,
     name: String,
@@ -42,9 +43,11 @@ impl Reference {
         let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
         let socket = PathBuf::from(host.strip_prefix("unix://").expect("a DOCKER_HOST that is a unix socket"));
         let (ours, name, port) = (format!("pinacle-pod-{pod}"), format!("pinacle-bench-{pod}"), free_port());
+        let home = (home_name(pod), format!("{name}-home"));
         // Under other labels, or the worker would take it for something that was left behind.
         let renamed = |value: &Value| -> Value {
-            let text = value.to_string().replace(&ours, &name).replace("\"pinacle.", "\"bench.");
+            let text =
+                value.to_string().replace(&ours, &name).replace(&home.0, &home.1).replace("\"pinacle.", "\"bench.");
             serde_json::from_str(&text).unwrap()
         };
         let get = async |path: String| call(&socket, Method::GET, &path, None).await;
@@ -104,6 +107,7 @@ impl Reference {
         self.delete(&format!("/containers/{}?force=true&v=true", self.name)).await;
         self.delete(&format!("/networks/{}", self.name)).await;
         self.delete(&format!("/volumes/{}", self.name)).await;
+        self.delete(&format!("/volumes/{}-home", self.name)).await;
     }
 
     /// Through the published port; `None` where nobody answers yet.
@@ -122,7 +126,7 @@ impl Drop for Reference {
     /// What a benchmark that panicked has left; otherwise there is nothing.
     fn drop(&mut self) {
         let name = &self.name;
-        let remove = format!("docker rm -f -v {name}; docker network rm {name}; docker volume rm {name}");
+        let remove = format!("docker rm -f -v {name}; docker network rm {name}; docker volume rm {name} {name}-home");
         drop(Command::new("sh").args(["-c", &remove]).output());
     }
 }

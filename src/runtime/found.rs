@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Limits;
+use super::{Limits, names::is_home};
 use crate::host::InnerGuard;
 
 /// The label by which an image says that it brings the guard, and the version that this worker speaks to.
@@ -17,7 +17,7 @@ pub struct Found {
     pub networks: Vec<String>,
     /// Their names.
     pub volumes: Vec<String>,
-    /// This execution has made the volume.
+    /// This execution has made the volume of the projects.
     pub volume_is_new: bool,
 }
 
@@ -113,6 +113,16 @@ impl Found {
         self.volume_is_new = true;
     }
 
+    /// Whether the volume of the projects is there.
+    pub fn has_workspace(&self) -> bool {
+        self.volumes.iter().any(|volume| !is_home(volume))
+    }
+
+    /// Whether the volume of the home is there. It comes with the container; an older worker made none.
+    pub fn has_home(&self) -> bool {
+        self.volumes.iter().any(|volume| is_home(volume))
+    }
+
     pub fn container(&self) -> Option<&Container> {
         self.containers.first()
     }
@@ -144,13 +154,24 @@ mod tests {
             "network n1\n",
             "container c1 running 2026-01-02T03:04:05.6Z 500000000 1073741824 \"1\" {\"NetworkID\":\"n1\",\"IPAddress\":\"10.200.0.2\"}\n",
             "volume pinacle-pod-x\n",
+            "volume pinacle-home-x\n",
         ));
         let container = found.container().unwrap();
         assert_eq!((container.running, container.guard), (true, InnerGuard::Program));
         assert_eq!(container.address(), Some("10.200.0.2"));
         assert_eq!(container.limits, Limits::from_reserved(0.5, 1024));
         assert!(container.is_in(&found.networks) && !container.is_in(&["n2".to_owned()]));
-        assert_eq!((found.networks, found.volumes), (vec!["n1".to_owned()], vec!["pinacle-pod-x".to_owned()]));
+        assert!(found.has_workspace() && found.has_home());
+        assert_eq!(found.networks, ["n1"]);
+        assert_eq!(found.volumes, ["pinacle-pod-x", "pinacle-home-x"]);
+    }
+
+    #[test]
+    fn each_of_the_two_volumes_is_known_by_its_name() {
+        let found = Found::parse("volume pinacle-home-x");
+        assert!(found.has_home() && !found.has_workspace());
+        let found = Found::parse("volume pinacle-pod-x-home");
+        assert!(found.has_workspace() && !found.has_home(), "the projects of the pod x-home");
     }
 
     #[test]

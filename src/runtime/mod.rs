@@ -1,4 +1,4 @@
-//! `ContainerRuntime`: a pod's container, volume and image, by Docker's command line with gVisor beneath.
+//! `ContainerRuntime`: a pod's container, volumes and image, by Docker's command line with gVisor beneath.
 //!
 //! Whether something is there is asked by our label, never by a part of a name and never by the words of an error:
 //! a listing that is empty is an answer, a listing that fails is trouble.
@@ -16,13 +16,13 @@ use tokio::sync::Mutex;
 
 use crate::{
     host::{Command, Finished, HostError, InnerGuard, Recorder, command},
-    spec::{Tier, WORKSPACE},
+    spec::{HOME, Tier, WORKSPACE},
 };
 use found::container_format;
 pub use found::{Container, Found};
 pub use inside::Inside;
 pub use limits::Limits;
-use names::{label_filter, label_options, object_name};
+use names::{home_name, label_filter, label_options, labels, object_name};
 use quota::DiskQuota;
 
 /// The name that gVisor is registered with at the host's Docker.
@@ -62,7 +62,7 @@ pub struct ContainerRuntime {
     sudo: bool,
     pod_id: String,
     installation: Arc<str>,
-    /// The name of all that is the pod's on this host.
+    /// The name of all that is the pod's on this host, but for the volume of its home.
     name: String,
     /// `None` until somebody has looked.
     found: Mutex<Option<Found>>,
@@ -156,7 +156,7 @@ impl ContainerRuntime {
     async fn volume_creation(&self, tier: &Tier) -> Result<Command, HostError> {
         let labels = label_options(&self.pod_id, &self.installation);
         let mut create = self.docker(["volume", "create"]).args(labels).label("💾 Creating the volume");
-        if let Some(limit) = self.quota().await?.of_volume(tier) {
+        if let Some(limit) = self.quota().await?.of_workspace(tier) {
             create = create.args(["--opt", &format!("size={limit}MB")]);
         }
         Ok(create.arg(&self.name))
@@ -170,7 +170,7 @@ impl ContainerRuntime {
 
     /// Creates the network by `creation`, and the volume meanwhile where there is none: neither needs the other.
     pub async fn create_network(&self, creation: Command, tier: &Tier) -> Result<(), HostError> {
-        let lacks_volume = self.found().await?.volumes.is_empty();
+        let lacks_volume = !self.found().await?.has_workspace();
         let create = if lacks_volume {
             creation.beside(&self.volume_creation(tier).await?)?.label("🌐 Creating network and volume")
         } else {
@@ -188,6 +188,19 @@ impl ContainerRuntime {
         Ok(())
     }
 
+    /// The home of the user. Docker makes its volume with the container, from what the image has there, unless it
+    /// outlived another.
+    async fn home_mount(&self, tier: &Tier) -> Result<String, HostError> {
+        let mut mount = format!("type=volume,source={},target={HOME}", home_name(&self.pod_id));
+        for label in labels(&self.pod_id, &self.installation) {
+            mount += &format!(",volume-label={label}");
+        }
+        if let Some(limit) = self.quota().await?.of_home(tier) {
+            mount += &format!(",volume-opt=size={limit}MB");
+        }
+        Ok(mount)
+    }
+
     /// Creates the container and returns its id.
     pub async fn create_container(&self, spec: &ContainerSpec<'_>) -> Result<String, HostError> {
         let limits = Limits::of(spec.tier);
@@ -197,6 +210,7 @@ impl ContainerRuntime {
             .args(["--network", &self.name])
             .args(["--publish", &format!("{}:{}:80/tcp", spec.bind_address, spec.port)])
             .args(["--mount", &format!("type=volume,source={},target={WORKSPACE}", self.name)])
+            .args(["--mount", &self.home_mount(spec.tier).await?])
             .args(limits.options())
             // Browsers and databases want more than Docker's 64 MiB; what is in there counts as the pod's memory.
             .args(["--shm-size", &format!("{}m", spec.tier.memory_mb)])
@@ -215,10 +229,24 @@ impl ContainerRuntime {
         for capability in CAPABILITIES {
             create = create.args(["--cap-add", capability]);
         }
-        let created = self.recorder.run(&create.args(["--pull", "never", spec.image])).await;
-        let id = created.inspect_err(|_| self.recorder.host.facts.forget(&image_fact(spec.image)))?.stdout;
-        self.update(|found| found.containers.push(Container::new(id.trim(), limits))).await;
-        Ok(id.trim().to_owned())
+        let created = match self.recorder.run(&create.args(["--pull", "never", spec.image])).await {
+            Ok(created) => created.stdout,
+            Err(error) => {
+                self.recorder.host.facts.forget(&image_fact(spec.image));
+                // Whether the home was made before it failed, only another look says.
+                *self.found.lock().await = None;
+                return Err(error);
+            }
+        };
+        let id = created.trim();
+        self.update(|found| {
+            found.containers.push(Container::new(id, limits));
+            if !found.has_home() {
+                found.volumes.push(home_name(&self.pod_id));
+            }
+        })
+        .await;
+        Ok(id.to_owned())
     }
 
     /// Changes what the container, which must not run, may use.
@@ -291,7 +319,7 @@ impl ContainerRuntime {
         if volumes.is_empty() {
             return Ok(false);
         }
-        let remove = self.docker(["volume", "rm"]).args(volumes).label("🗑️ Removing the volume");
+        let remove = self.docker(["volume", "rm"]).args(volumes).label("🗑️ Removing the volumes");
         self.recorder.run(&remove).await?;
         self.update(|found| found.volumes.clear()).await;
         Ok(true)

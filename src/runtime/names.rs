@@ -3,11 +3,13 @@
 
 use sha2::{Digest, Sha256};
 
-/// Carried by the pod's container, network and volume.
+/// Carried by the pod's container, network and volumes.
 pub const POD_LABEL: &str = "pinacle.pod";
 
 /// Carried by the same: the installation of this worker that made it, for several may share a host.
 pub const INSTALLATION_LABEL: &str = "pinacle.installation";
+
+const HOME_PREFIX: &str = "pinacle-home-";
 
 /// The longest id of a pod.
 const MAX_ID_LENGTH: usize = 100;
@@ -30,15 +32,31 @@ pub fn is_foreign(label: Option<&str>, ours: &str) -> bool {
     label.is_some_and(|label| !label.is_empty() && label != ours)
 }
 
-/// Docker's options that label a thing as a pod's, and as ours.
-pub fn label_options(pod_id: &str, installation: &str) -> [String; 4] {
-    let label = || "--label".to_owned();
-    [label(), format!("{POD_LABEL}={pod_id}"), label(), format!("{INSTALLATION_LABEL}={installation}")]
+/// What labels a thing as a pod's, and as ours.
+pub fn labels(pod_id: &str, installation: &str) -> [String; 2] {
+    [format!("{POD_LABEL}={pod_id}"), format!("{INSTALLATION_LABEL}={installation}")]
 }
 
-/// The name of a pod's container, network and volume.
+/// Docker's options that do so.
+pub fn label_options(pod_id: &str, installation: &str) -> [String; 4] {
+    let label = || "--label".to_owned();
+    let [pod, ours] = labels(pod_id, installation);
+    [label(), pod, label(), ours]
+}
+
+/// The name of a pod's container, its network, and the volume of its projects.
 pub fn object_name(pod_id: &str) -> String {
     format!("pinacle-pod-{pod_id}")
+}
+
+/// The volume of its home. With something behind the id instead, it could be the name of another pod's things.
+pub fn home_name(pod_id: &str) -> String {
+    format!("{HOME_PREFIX}{pod_id}")
+}
+
+/// Whether a pod's volume is that of its home.
+pub fn is_home(volume: &str) -> bool {
+    volume.starts_with(HOME_PREFIX)
 }
 
 /// Docker's filter for what is this pod's; it matches the whole value.

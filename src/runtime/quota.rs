@@ -6,10 +6,10 @@ use crate::spec::Tier;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskQuota {
     Nothing,
-    /// The container's root filesystem, in which the image counts, and not the volume.
+    /// The container's root filesystem, in which the image counts, and not the volumes.
     Root,
-    /// Both, each by itself.
-    RootAndVolume,
+    /// All, each by itself.
+    RootAndVolumes,
 }
 
 /// A limit in MB (10⁶ bytes), as Docker takes it.
@@ -29,24 +29,29 @@ impl DiskQuota {
         let by_project = options.trim().split(',').any(|option| matches!(option, "pquota" | "prjquota"));
         match driver {
             "btrfs" | "zfs" => Self::Root,
-            "overlay2" if file_system == "xfs" && by_project => Self::RootAndVolume,
+            "overlay2" if file_system == "xfs" && by_project => Self::RootAndVolumes,
             _ => Self::Nothing,
         }
     }
 
-    /// What the root filesystem may take. Where the volume has its own limit, a quarter of the tier: what is installed
-    /// is smaller than what a project grows to.
+    /// What the root filesystem may take. Where the volumes have their own limits, a quarter of the tier: what is
+    /// installed is smaller than what a project grows to.
     pub fn of_root(self, tier: &Tier) -> Option<Megabytes> {
         match self {
             Self::Nothing => None,
             Self::Root => Some(tier.disk_gb * 1000),
-            Self::RootAndVolume => Some(tier.disk_gb * 250),
+            Self::RootAndVolumes => Some(tier.disk_gb * 250),
         }
     }
 
-    /// What the volume may take.
-    pub fn of_volume(self, tier: &Tier) -> Option<Megabytes> {
-        (self == Self::RootAndVolume).then_some(tier.disk_gb * 750)
+    /// What the volume of the projects may take: a half.
+    pub fn of_workspace(self, tier: &Tier) -> Option<Megabytes> {
+        (self == Self::RootAndVolumes).then_some(tier.disk_gb * 500)
+    }
+
+    /// What the volume of the home may take: another quarter.
+    pub fn of_home(self, tier: &Tier) -> Option<Megabytes> {
+        (self == Self::RootAndVolumes).then_some(tier.disk_gb * 250)
     }
 }
 
@@ -60,7 +65,7 @@ mod tests {
     #[test]
     fn quotas_need_a_driver_and_a_file_system_that_have_them() {
         for (driver, mount, quota) in [
-            ("overlay2", "xfs    rw,relatime,attr2,inode64,prjquota", DiskQuota::RootAndVolume),
+            ("overlay2", "xfs    rw,relatime,attr2,inode64,prjquota", DiskQuota::RootAndVolumes),
             ("overlay2", "xfs    rw,relatime,noquota", DiskQuota::Nothing),
             ("overlay2", "ext4   rw,pquota", DiskQuota::Nothing),
             ("overlayfs", "xfs rw,pquota", DiskQuota::Nothing),
@@ -73,9 +78,9 @@ mod tests {
     #[test]
     fn together_the_parts_are_the_tiers_disk() {
         let tier = resolve(&json!({ "tier": "dev.medium" })).expect("a pod").tier;
-        let limits = |quota: DiskQuota| (quota.of_root(&tier), quota.of_volume(&tier));
-        assert_eq!(limits(DiskQuota::RootAndVolume), (Some(5_000), Some(15_000)));
-        assert_eq!(limits(DiskQuota::Root), (Some(20_000), None));
-        assert_eq!(limits(DiskQuota::Nothing), (None, None));
+        let limits = |quota: DiskQuota| [quota.of_root(&tier), quota.of_workspace(&tier), quota.of_home(&tier)];
+        assert_eq!(limits(DiskQuota::RootAndVolumes), [Some(5_000), Some(10_000), Some(5_000)]);
+        assert_eq!(limits(DiskQuota::Root), [Some(20_000), None, None]);
+        assert_eq!(limits(DiskQuota::Nothing), [None; 3]);
     }
 }

@@ -24,7 +24,7 @@ mod tier;
 pub use catalog::{Catalog, CatalogError};
 pub use error::SpecError;
 pub use images::AllowedImages;
-pub use pod::{PodSpec, PortSpec, ProcessSpec, Protocol, WORKSPACE};
+pub use pod::{HOME, PodSpec, PortSpec, ProcessSpec, Protocol, WORKSPACE};
 pub use project::PROJECT_FILE_LIMIT;
 pub use repository::Repository;
 pub use resolve::{DEFAULT_IMAGE, resolve, resolve_project, secrets};

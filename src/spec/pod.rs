@@ -13,8 +13,10 @@ use super::tier::Tier;
 use crate::services::ServiceTemplate;
 use crate::store::pods::SECRET_NAMES;
 
-/// The folder in the pod where projects are: its volume.
+/// The folder in the pod where projects are. It is a volume, and so outlives the container.
 pub const WORKSPACE: &str = "/workspace";
+/// The home of root, who everything of the user's runs as. It is another.
+pub const HOME: &str = "/root";
 
 /// How many characters such a value must have; hiding a shorter one, such as `true`, would make
 /// the log unreadable.

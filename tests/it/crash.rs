@@ -28,7 +28,7 @@ async fn a_create_whose_worker_was_killed_is_finished_by_the_next_one() {
         assert_eq!((end.status.as_str(), end.attempt), ("succeeded", 2), "{step}: {}", end.last_error);
         assert_eq!(db.pod_status(&pod).await, "running");
         let mine = inventory().into_iter().filter(|line| line.contains(&pod)).count();
-        assert_eq!(mine, 4, "one container, one network, one volume, one fence: {:?}", inventory());
+        assert_eq!(mine, 5, "one container, one network, two volumes, one fence: {:?}", inventory());
         let open = db.text("SELECT count(*) FROM pod_logs WHERE exit_code IS NULL").await;
         assert_eq!(open, "0", "no row may wait for a dead command");
         db.done(&pod, "destroy").await;

@@ -22,6 +22,7 @@ mod inside;
 mod kept;
 mod leftovers;
 mod localhost;
+mod lost_container;
 mod memory;
 mod pods;
 mod queue;

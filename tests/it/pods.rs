@@ -41,7 +41,7 @@ async fn live_through_it_all(db: &TestDb, host: &PodHost) {
     assert_eq!(db.text(&acted).await, "");
     assert_eq!(fact("container_id").await, container);
 
-    // A stop keeps container, volume, network and port; a second stop does no harm.
+    // A stop keeps container, volumes, network and port; a second stop does no harm.
     sh(&format!("docker exec pinacle-pod-{pod} sh -c 'echo kept >/root/in-root; echo kept >/workspace/in-volume'"));
     db.done(&pod, "stop").await;
     db.done(&pod, "stop").await;
@@ -112,8 +112,11 @@ async fn a_pod_is_confined_to_its_tier_and_its_own_network() {
     assert_eq!(container["Config"]["Labels"]["pinacle.pod"], one);
     let port = db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{one}'")).await;
     assert_eq!(limits["PortBindings"], json!({ "80/tcp": [{ "HostIp": turn::address(), "HostPort": port }] }));
-    let mounts: Vec<_> = container["Mounts"].as_array().unwrap().iter().map(|mount| &mount["Destination"]).collect();
-    assert_eq!(mounts, ["/workspace"], "nothing of the host is mounted");
+    let mounts = container["Mounts"].as_array().unwrap().iter();
+    let mut mounts: Vec<_> = mounts.map(|mount| (mount["Destination"].as_str(), mount["Name"].clone())).collect();
+    mounts.sort_by_key(|mount| mount.0);
+    let expected = [("/root", format!("pinacle-home-{one}")), ("/workspace", format!("pinacle-pod-{one}"))];
+    assert_eq!(mounts, expected.map(|(place, volume)| (Some(place), json!(volume))), "nothing of the host is mounted");
     assert_eq!(inspect(&two)["HostConfig"]["Memory"], 2_147_483_648_i64);
 
     // docker inspect shows the pod's own network and no other.

@@ -125,8 +125,8 @@ async fn quotas(docker: &Docker, asked: &Asked<'_>, section: &mut Section) {
     let file_system = mount.split_whitespace().next().unwrap_or("an unknown file system");
     let driver = &docker.driver;
     section.info(match DiskQuota::of(driver, &mount) {
-        DiskQuota::RootAndVolume => format!("pods are held to their tier's disk ({driver} on {file_system})"),
-        DiskQuota::Root => format!("pods are held to their tier's disk, but for the workspace ({driver})"),
+        DiskQuota::RootAndVolumes => format!("pods are held to their tier's disk ({driver} on {file_system})"),
+        DiskQuota::Root => format!("pods are held to their tier's disk, but for /workspace and /root ({driver})"),
         DiskQuota::Nothing => format!(
             "disk quotas cannot be enforced ({driver} on {file_system}): a pod may take more disk than its tier has. \
              They can be with overlay2 on XFS mounted with pquota"

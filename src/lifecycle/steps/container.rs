@@ -78,7 +78,7 @@ async fn note_losses(pod: &PodAtWork, site: &Site, found: &Found) -> Result<(), 
 pub async fn volume(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let site = pod.site().await?;
     let found = ask!(site, "looking for the volume", site.runtime.found());
-    if !found.volumes.is_empty() {
+    if found.has_workspace() {
         return Ok(Ensured::by(found.volume_is_new));
     }
     ask!(site, "creating the volume", site.runtime.create_volume(&pod.spec.tier));
@@ -226,7 +226,7 @@ pub async fn remove_network(pod: &PodAtWork) -> Result<Ensured, StepError> {
 pub async fn remove_volume(pod: &PodAtWork) -> Result<Ensured, StepError> {
     let remove = async {
         let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
-        Ok(Ensured::by(ask!(site, "removing the volume", site.runtime.remove_volumes())))
+        Ok(Ensured::by(ask!(site, "removing the volumes", site.runtime.remove_volumes())))
     };
     take_back(pod, remove).await
 }

@@ -2,7 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use pinacle_worker::{network::parse_listening_ports, runtime::names::bridge_name};
+use pinacle_worker::{
+    network::parse_listening_ports,
+    runtime::names::{bridge_name, home_name},
+};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -66,6 +69,7 @@ impl Lane {
                 format!("fence {pod}"),
                 format!("network {name}"),
                 format!("volume {name}"),
+                format!("volume {}", home_name(pod)),
             ]
         };
         let wanted = match self.db.pod_status(pod).await.as_str() {

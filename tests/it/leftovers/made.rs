@@ -3,7 +3,7 @@
 
 use pinacle_worker::{
     network::SubnetPool,
-    runtime::names::{bridge_name, object_name},
+    runtime::names::{bridge_name, home_name, object_name},
 };
 use serde_json::json;
 
@@ -70,8 +70,8 @@ impl Made {
 
     /// What of it is on the host.
     pub fn left(&self) -> Vec<String> {
-        let (name, bridge) = (object_name(&self.pod), bridge_name(&self.pod));
-        let mine = |line: &String| line.split(' ').any(|word| [&name, &bridge, &self.pod].contains(&&word.to_owned()));
+        let names = [object_name(&self.pod), home_name(&self.pod), bridge_name(&self.pod), self.pod.clone()];
+        let mine = |line: &String| line.split(' ').any(|word| names.contains(&word.to_owned()));
         inventory().into_iter().filter(mine).collect()
     }
 

@@ -80,9 +80,7 @@ async fn a_failed_start_is_requeued_with_any_object_missing() {
         }
         requeue(&db, &pod, object, &what).await;
         assert_whole(&db, &pod, &what).await;
-        if matches!(object, Object::Network | Object::Fence) {
-            assert_eq!(sh(&format!("docker exec pinacle-pod-{pod} cat /root/file")), "kept", "{what}");
-        }
+        assert_eq!(sh(&format!("docker exec pinacle-pod-{pod} cat /root/file")), "kept", "{what}");
     }
     db.done(&pod, "destroy").await;
     host.assert_as_before();

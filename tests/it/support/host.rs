@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, process::Command, sync::Mutex, time::Duration};
 
-use pinacle_worker::runtime::names::{bridge_name, object_name};
+use pinacle_worker::runtime::names::{bridge_name, home_name, object_name};
 use sqlx::{Connection, PgConnection};
 
 use super::{TestDb, env, turn, turn::Turn};
@@ -98,8 +98,10 @@ impl PodHost {
         let mut own: HashSet<String> = HashSet::new();
         for (installation, url) in &installations {
             own.extend(labelled(&format!("pinacle.installation={installation}")));
-            let names: HashSet<String> =
-                pods(url).iter().flat_map(|pod| [object_name(pod), bridge_name(pod), pod.clone()]).collect();
+            let names: HashSet<String> = pods(url)
+                .iter()
+                .flat_map(|pod| [object_name(pod), home_name(pod), bridge_name(pod), pod.clone()])
+                .collect();
             let mine = |line: &String| line.split(' ').nth(1).is_some_and(|name| names.contains(name));
             own.extend(inventory().into_iter().filter(mine));
         }

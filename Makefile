@@ -10,7 +10,7 @@ pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish 
 # They run on a pod host, and use `-ef`, which is not POSIX's, but every sh has it.
 host_scripts := src/host/guard.sh src/network/way-out.sh src/reconcile/inventory.sh src/schedule/images.sh
 
-.PHONY: demo check test chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
+.PHONY: demo check test test-apps chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
 
 # A pod's life, from the web app's insert to its end.
 demo:
@@ -28,9 +28,16 @@ test:
 	cargo test --locked --package pinacle-guard
 	$(stack) run deploy/dev/test $(only)
 
+# The real frameworks from their registries, in pods: Django to Next.js, each as on a developer's own machine.
+# `only=apps::django` runs one.
+only_apps := $(or $(only),apps::)
+test-apps:
+	$(stack) test-tools
+	$(stack) run deploy/dev/test --ignored $(only_apps)
+
 # What `test` runs a sample of: every boundary, every subset, ten thousand inputs. It takes some hours and prints tables.
 chaos:
-	$(stack) run cargo test --locked --features faults --test it -- --ignored --nocapture --test-threads 1
+	$(stack) run cargo test --locked --features faults --test it -- --ignored --skip apps:: --nocapture --test-threads 1
 
 # What is read from a pod, a host or a repository, made worse by libFuzzer: target by target, `seconds` for each; the first
 # crash ends it. `make fuzz seconds=60 fuzz_targets=guard` is short. It needs cargo-fuzz (`cargo install cargo-fuzz

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     PodHost, TestDb, Worker,
-    host::{fetch, sh},
+    host::{fetch, header, sh},
     turn,
 };
 
@@ -35,11 +35,6 @@ impl Pod {
         );
         header(&self.curl(&options, "/to"), "location").unwrap_or_default()
     }
-}
-
-fn header(headers: &str, name: &str) -> Option<String> {
-    let mut lines = headers.lines().filter_map(|line| line.split_once(": "));
-    lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
 }
 
 #[tokio::test]

@@ -12,6 +12,12 @@ fn inside(pod: &str, script: &str) -> String {
     sh(&format!("docker exec -i pinacle-pod-{pod} bash -e <<'END'\n{script}\nEND"))
 }
 
+/// The pod says what it has lost with its container.
+async fn assert_lost(db: &TestDb, pod: &str, files: &str) {
+    let told = db.text(&format!("SELECT last_error FROM pods WHERE id = '{pod}' AND status = 'running'")).await;
+    assert!(told.contains("the pod's container was gone") && told.contains(files), "{told}");
+}
+
 const SQL: &str = "psql -XAtq -h /run/postgresql -U postgres";
 
 /// A program of the user's own, as an npm package; an install command that brings it where it lacks.
@@ -58,6 +64,7 @@ async fn data_home_and_installed_programs_outlive_the_container() {
     ))
     .await;
     db.done(&pod, "start").await;
+    assert_lost(&db, &pod, "outside /workspace and /root").await;
     assert_ne!(inside(&pod, users), numbers);
     assert_eq!(inside(&pod, &stored()), STORED);
 
@@ -116,6 +123,7 @@ async fn a_pod_of_before_lives_on_with_its_home_in_the_container() {
     // What it has in the container goes with that; from then on it has a home, as a new one.
     sh(&format!("docker rm -f pinacle-pod-{pod}"));
     db.done(&pod, "start").await;
+    assert_lost(&db, &pod, "outside /workspace, ").await;
     assert_eq!(inside(&pod, "ls ~/file || cat /workspace/index.html"), "hello");
     assert_eq!(volumes(), 2);
 

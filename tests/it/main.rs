@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on shall panic, and say why")]
 
+mod apps;
 #[cfg(feature = "faults")]
 mod chaos;
 mod cli;

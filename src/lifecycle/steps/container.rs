@@ -61,14 +61,15 @@ async fn note_losses(pod: &PodAtWork, site: &Site, found: &Found) -> Result<(), 
         return Ok(());
     }
     let server = &site.server.name;
-    if found.volumes.is_empty() {
+    if !found.has_workspace() {
         let lost = format!("the pod's volume was gone from server {server}, and with it all files in /workspace");
         note(pod, &lost).await?;
     }
     if found.containers.is_empty() {
+        let kept = if found.has_home() { "/workspace and /root" } else { "/workspace" };
         let lost = format!(
-            "the pod's container was gone from server {server}, and with it all files outside /workspace, such as packages; \
-             what the pod's config installs is installed again"
+            "the pod's container was gone from server {server}, and with it all files outside {kept}, such as packages; what \
+             the pod's config installs is installed again"
         );
         note(pod, &lost).await?;
     }

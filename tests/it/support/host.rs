@@ -194,3 +194,9 @@ pub fn fetch(port: &str, host: &str, path: &str) -> (String, String) {
     let (page, code) = page.rsplit_once('\n').unwrap_or(("", &page));
     (page.to_owned(), code.to_owned())
 }
+
+/// A header of an answer's head.
+pub fn header(headers: &str, name: &str) -> Option<String> {
+    let mut lines = headers.lines().filter_map(|line| line.split_once(": "));
+    lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
+}

@@ -55,6 +55,11 @@ impl Socket {
         self.0.send(Message::binary(text.as_bytes().to_vec())).await
     }
 
+    /// Sends text that is said to be text.
+    pub async fn say(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
     /// Reads until the other side closes, at most for a while.
     pub async fn until_closed(&mut self, at_most: Duration) {
         let read = async { while let Some(Ok(_)) = self.0.next().await {} };
@@ -98,7 +103,8 @@ impl Browser {
             .map(str::to_owned)
             .collect::<Vec<_>>();
         args.push(format!("--user-data-dir={}", profile.path().display()));
-        args.push(format!("--host-resolver-rules=MAP *.localhost {}", turn::address()));
+        let address = turn::address();
+        args.push(format!("--host-resolver-rules=MAP *.localhost {address}, MAP *.example.com {address}"));
         let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": { "args": args } });
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(capabilities.as_object().unwrap().clone());

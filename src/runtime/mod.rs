@@ -191,14 +191,10 @@ impl ContainerRuntime {
     /// The home of the user. Docker makes its volume with the container, from what the image has there, unless it
     /// outlived another.
     async fn home_mount(&self, tier: &Tier) -> Result<String, HostError> {
-        let mut mount = format!("type=volume,source={},target={HOME}", home_name(&self.pod_id));
-        for label in labels(&self.pod_id, &self.installation) {
-            mount += &format!(",volume-label={label}");
-        }
-        if let Some(limit) = self.quota().await?.of_home(tier) {
-            mount += &format!(",volume-opt=size={limit}MB");
-        }
-        Ok(mount)
+        let mut options = vec![format!("type=volume,source={},target={HOME}", home_name(&self.pod_id))];
+        options.extend(labels(&self.pod_id, &self.installation).map(|label| format!("volume-label={label}")));
+        options.extend(self.quota().await?.of_home(tier).map(|limit| format!("volume-opt=size={limit}MB")));
+        Ok(options.join(","))
     }
 
     /// Creates the container and returns its id.

@@ -12,9 +12,11 @@ fn inside(pod: &str, script: &str) -> String {
     sh(&format!("docker exec -i pinacle-pod-{pod} bash -e <<'END'\n{script}\nEND"))
 }
 
-/// The pod says what it has lost with its container.
+/// The job that made the pod's container anew says what was lost with it: this one, or the one that the death of a running
+/// container has asked for.
 async fn assert_lost(db: &TestDb, pod: &str, files: &str) {
-    let told = db.text(&format!("SELECT last_error FROM pods WHERE id = '{pod}' AND status = 'running'")).await;
+    let told = format!("SELECT last_error FROM pod_jobs WHERE pod_id = '{pod}' AND last_error IS NOT NULL");
+    let told = db.texts(&format!("{told} ORDER BY position DESC LIMIT 1")).await.concat();
     assert!(told.contains("the pod's container was gone") && told.contains(files), "{told}");
 }
 

@@ -191,14 +191,10 @@ impl ContainerRuntime {
     /// The home of the user. Docker makes its volume with the container, from what the image has there, unless it
     /// outlived another.
     async fn home_mount(&self, tier: &Tier) -> Result<String, HostError> {
-        let mut mount = format!("type=volume,source={},target={HOME}", home_name(&self.pod_id));
-        for label in labels(&self.pod_id, &self.installation) {
-            mount += &format!(",volume-label={label}");
-        }
-        if let Some(limit) = self.quota().await?.of_home(tier) {
-            mount += &format!(",volume-opt=size={limit}MB");
-        }
-        Ok(mount)
+        let (name, [pod, ours]) = (home_name(&self.pod_id), labels(&self.pod_id, &self.installation));
+        let limit = self.quota().await?.of_home(tier);
+        let limit = limit.map(|limit| format!(",volume-opt=size={limit}MB")).unwrap_or_default();
+        Ok(format!("type=volume,source={name},target={HOME},volume-label={pod},volume-label={ours}{limit}"))
     }
 
     /// Creates the container and returns its id.

@@ -251,7 +251,7 @@ fn wrong_port(pod: &Believed, container: &Container) -> Option<(String, Remedy)>
     let port = pod.proxy_port.filter(|port| !container.publishes(*port))?;
     let what = format!(
         "its container does not publish port {port}, which its URL names. Destroy the pod, or remove the container, \
-         whose files outside /workspace are lost then, and start the pod"
+         whose files outside its volumes are lost then, and start the pod"
     );
     Some((what, Remedy::Nothing))
 }

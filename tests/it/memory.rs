@@ -1,8 +1,11 @@
-//! What a worker's memory does when commands print more than it could ever keep.
+//! What a worker's memory does when commands print more than it could ever keep, and what counts as a pod's.
 
 use serde_json::json;
 
-use crate::support::{PodHost, TestDb, Worker};
+use crate::support::{
+    PodHost, TestDb, Worker, eventually,
+    host::{inspect, sh},
+};
 
 const PODS: usize = 10;
 /// What each pod prints, in bytes.
@@ -69,5 +72,31 @@ async fn ten_commands_that_print_100_mb_each_at_once_cost_the_worker_little_memo
         db.done(pod, "destroy").await;
     }
     drop(worker);
+    host.assert_as_before();
+}
+
+/// What is written is six tenths of what the smallest tier has.
+#[tokio::test]
+async fn what_is_in_dev_shm_counts_as_the_pods_memory() {
+    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
+    host.add_to(&db).await;
+    let _worker = Worker::start(&db).await;
+    let pod = db.pod("shared", &json!({})).await;
+    db.done(&pod, "create").await;
+    let dd = |options: &str| {
+        let exec = format!("docker exec pinacle-pod-{pod} dd if=/dev/zero {options}");
+        sh(&format!("timeout 60 {exec} >/dev/null 2>&1; echo $?"))
+    };
+    assert_eq!(dd("of=/dev/shm/file bs=1M count=600"), "0");
+    // In a process's own memory it is too much beside that: the kernel kills the pod's sandbox.
+    assert_ne!(dd("of=/dev/null bs=600M count=1"), "0");
+    eventually("a pod that was killed and runs again", async || {
+        let container = inspect(&pod);
+        (container["RestartCount"] == 1 && container["State"]["Running"] == true).then_some(())
+    })
+    .await;
+    assert_eq!(sh(&format!("docker exec pinacle-pod-{pod} ls /dev/shm")), "", "the host has it back");
+    assert_eq!(dd("of=/dev/null bs=600M count=1"), "0", "alone it is not");
+    db.done(&pod, "destroy").await;
     host.assert_as_before();
 }

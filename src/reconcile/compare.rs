@@ -355,8 +355,11 @@ mod tests {
 
     #[test]
     fn lost_data_and_a_lost_job_are_for_a_person() {
+        // The volume of the home is no match for that of the projects.
+        let home = thing("volume", "pod_a", "ours").replace("pinacle-pod-", "pinacle-home-");
         for status in [PodStatus::Running, PodStatus::Stopped] {
-            let Some(Remedy::Fail(reason)) = remedy(status, &[container("running", "then")]) else { panic!() };
+            let lines = [container("running", "then"), home.clone()];
+            let Some(Remedy::Fail(reason)) = remedy(status, &lines) else { panic!() };
             assert!(reason.contains("/workspace") && reason.contains("Requeue"), "{reason}");
         }
         for status in [PodStatus::Provisioning, PodStatus::Starting, PodStatus::Stopping] {

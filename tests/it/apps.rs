@@ -7,6 +7,7 @@
 mod django;
 mod fastapi;
 mod javascript;
+mod rails;
 mod streamlit;
 mod tools;
 

@@ -62,7 +62,8 @@ impl App {
     pub async fn with(image: &str, name: &'static str, port: u16, mut config: Value) -> Self {
         config["baseImage"] = build(image).into();
         config["tier"] = "dev.large".into();
-        let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
+        // Alone: a browser gives up what it loads when a network comes or goes on its machine, as with every pod.
+        let (host, db) = (PodHost::turn().await, TestDb::new().await);
         host.add_to(&db).await;
         let worker = Worker::start(&db).await;
         let pod = db.pod(name, &config).await;

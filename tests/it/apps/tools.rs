@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Error, http::StatusCode};
 
 use super::{App, DOMAINS, Way, between};
-use crate::support::web::Socket;
+use crate::support::web::{Browser, Socket};
 
 const FOREIGN: &str = "https://evil.example";
 const JUPYTER: u16 = 8888;
@@ -15,18 +15,40 @@ const JUPYTER: u16 = 8888;
 async fn editor_terminal_and_notebook_work_from_the_pods_own_pages_alone() {
     let services = json!({ "services": ["code-server", "web-terminal", "jupyter"] });
     let app = App::with("tools", "tools", JUPYTER, services).await;
+    let browser = Browser::start().await;
     for domain in DOMAINS {
         for way in app.at(domain).await {
             runs_a_cell(&app, &way).await;
         }
         for (port, path, protocol) in [(8726, "/", ""), (7681, "/ws", "tty")] {
-            for way in app.ways(domain, port) {
-                assert_eq!(handshake(&app, &way, path, protocol, &way.origin).await, 101, "{}", way.origin);
-                assert_eq!(handshake(&app, &way, path, protocol, FOREIGN).await, 403, "{}", way.origin);
+            let ways = app.ways(domain, port);
+            for way in &ways {
+                assert_eq!(handshake(&app, way, path, protocol, &way.origin).await, 101, "{}", way.origin);
+                assert_eq!(handshake(&app, way, path, protocol, FOREIGN).await, 403, "{}", way.origin);
+            }
+            let socket = format!("ws://{}{path}", ways[0].host);
+            let foreign = format!("http://evil.example.com:{}", app.proxy_port);
+            for (origin, becomes) in [(&ways[0].origin, "open"), (&foreign, "error")] {
+                assert_eq!(
+                    tries(&browser, origin, &socket, protocol).await,
+                    format!("{becomes} of {origin}"),
+                    "{socket}"
+                );
             }
         }
     }
+    browser.close().await;
     app.end().await;
+}
+
+/// What becomes of a socket that a page at an origin opens in a browser. Which page, if any is there, is no matter.
+async fn tries(browser: &Browser, origin: &str, socket: &str, protocol: &str) -> String {
+    browser.client.goto(&format!("{origin}/healthz")).await.unwrap();
+    let script = "const [url, protocol, done] = arguments
+        const socket = protocol ? new WebSocket(url, protocol) : new WebSocket(url)
+        socket.onopen = socket.onerror = ({ type }) => done(`${type} of ${location.origin}`)";
+    let became = browser.client.execute_async(script, vec![socket.into(), protocol.into()]).await.unwrap();
+    became.as_str().unwrap_or_default().to_owned()
 }
 
 /// As its own page does: a kernel by the API, which wants the token of its page, and what it computes by its socket.

@@ -127,7 +127,9 @@ impl Browser {
 }
 
 impl Drop for Browser {
+    /// The browser of a test that has failed would outlive its driver.
     fn drop(&mut self) {
+        drop(Command::new("pkill").args(["-KILL", "-P", &self.driver.id().to_string()]).status());
         drop(self.driver.kill());
         drop(self.driver.wait());
     }

@@ -2,7 +2,7 @@
 //! machine, on localhost and on a real domain, with and without a proxy before the pod that ends TLS. What they judge by
 //! is in `localhost.rs`, for every run; these are run by `make test-apps`.
 //!
-//! An image for each kind has them in it (`fixtures/apps`), in versions that are named there. Docker keeps what it has built.
+//! An image for each kind has them in it (`fixtures/images`), in versions that are named there. Docker keeps what it has built.
 
 mod django;
 mod fastapi;
@@ -11,15 +11,12 @@ mod rails;
 mod streamlit;
 mod tools;
 
-use std::{
-    fs,
-    sync::{Mutex, PoisonError},
-};
+use std::fs;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{PodHost, TestDb, Worker, host::sh, turn};
+use crate::support::{PodHost, TestDb, Worker, host::sh, image::image, turn};
 
 /// One whose pages a browser takes for secure, and one that it does not.
 pub const DOMAINS: [&str; 2] = ["localhost", "pods.example.com"];
@@ -49,18 +46,18 @@ pub struct Way {
 
 impl App {
     /// The app `name` of an image, which `command` makes listen on `port`.
-    pub async fn start(image: &str, name: &'static str, port: u16, command: &str) -> Self {
+    pub async fn start(kind: &str, name: &'static str, port: u16, command: &str) -> Self {
         let process = json!({
             "name": name,
             "startCommand": format!("cd /opt/apps/{name} && exec {command}"),
             "healthCheck": format!("curl -sS -m 60 -o /dev/null http://127.0.0.1:{port}/"),
         });
-        Self::with(image, name, port, json!({ "processes": [process] })).await
+        Self::with(kind, name, port, json!({ "processes": [process] })).await
     }
 
     /// A pod of an image with whatever else is in its config.
-    pub async fn with(image: &str, name: &'static str, port: u16, mut config: Value) -> Self {
-        config["baseImage"] = build(image).into();
+    pub async fn with(kind: &str, name: &'static str, port: u16, mut config: Value) -> Self {
+        config["baseImage"] = image(kind).into();
         config["tier"] = "dev.large".into();
         // Alone: a browser gives up what it loads when a network comes or goes on its machine, as with every pod.
         let (host, db) = (PodHost::turn().await, TestDb::new().await);
@@ -133,15 +130,4 @@ impl Way {
 pub fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
     let found = text.split_once(before).and_then(|(_, rest)| rest.split_once(after));
     found.unwrap_or_else(|| panic!("no {before:?} with {after:?} after it in {text}")).0
-}
-
-/// Builds an image, if Docker doesn't have it, and returns its name. One after the other: each wants the whole machine.
-fn build(kind: &str) -> String {
-    static ONE: Mutex<()> = Mutex::new(());
-    // Whoever has failed in here says so itself.
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let image = format!("pinacledev/apps-{kind}");
-    let folder = format!("{}/tests/it/fixtures/apps/{kind}", env!("CARGO_MANIFEST_DIR"));
-    sh(&format!("DOCKER_BUILDKIT=0 docker build --network host --tag {image} {folder} >&2"));
-    image
 }

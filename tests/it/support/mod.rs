@@ -2,6 +2,7 @@
 
 pub mod database;
 pub mod host;
+pub mod image;
 pub mod postgres;
 pub mod random;
 pub mod timing;

@@ -119,23 +119,21 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
         Err(Refusal::Unfit(sentence)) => (Verdict::Close(JobStatus::Failed, sentence), None),
         Err(Refusal::Error(error)) => (judge(&error, claimed, stop, drain, attempt_is_last), None),
         Ok((pod, Ok(()))) => (Verdict::Succeed(plan(claimed.kind).reaching), Some(pod.progress)),
-        Ok((pod, Err((part, error)))) => {
+        Ok((mut pod, Err((part, error)))) => {
             let judge = || judge(&error, claimed, stop, drain, attempt_is_last);
             let progress = Arc::clone(&pod.progress);
-            let verdict = match (judge(), part) {
-                (Verdict::Fail(JobStatus::Failed, _), Part::Users) => {
-                    let pod = Box::pin(open(pod, stop)).await;
-                    // It may have been told to stop meanwhile.
-                    match judge() {
-                        Verdict::Fail(JobStatus::Failed, error) => {
-                            Verdict::Keep(format!("{}{KEPT}", error.trim_end_matches('.')))
-                        }
-                        verdict => Box::pin(settle(verdict, claimed, pod)).await,
+            let mut verdict = judge();
+            if part == Part::Users && matches!(verdict, Verdict::Fail(JobStatus::Failed, _)) {
+                pod = Box::pin(open(pod, stop)).await;
+                // It may have been told to stop meanwhile.
+                verdict = match judge() {
+                    Verdict::Fail(JobStatus::Failed, error) => {
+                        Verdict::Keep(format!("{}{KEPT}", error.trim_end_matches('.')))
                     }
-                }
-                (verdict, _) => Box::pin(settle(verdict, claimed, pod)).await,
-            };
-            (verdict, Some(progress))
+                    other => other,
+                };
+            }
+            (Box::pin(settle(verdict, claimed, pod)).await, Some(progress))
         }
     };
     let progress = progress.unwrap_or_else(|| Arc::new(Progress::new(claimed.attempt)));

@@ -165,10 +165,13 @@ fn is_up(container: &Container) -> bool {
     matches!(&*container.state, "running" | "restarting" | "paused")
 }
 
+/// Whether a thing is the pod's, by label and by name.
+fn is_its(pod: &Believed, thing: &Labelled) -> bool {
+    thing.name == object_name(&pod.id) && thing.pod_id == pod.id
+}
+
 fn container_of<'a>(pod: &Believed, inventory: &'a Inventory) -> Option<&'a Container> {
-    let name = object_name(&pod.id);
-    let is_its = |thing: &Labelled| thing.name == name && thing.pod_id == pod.id;
-    inventory.containers.iter().find(|container| is_its(&container.labelled))
+    inventory.containers.iter().find(|container| is_its(pod, &container.labelled))
 }
 
 fn seen(pod: &Believed, inventory: &Inventory) -> Option<Seen> {
@@ -178,11 +181,9 @@ fn seen(pod: &Believed, inventory: &Inventory) -> Option<Seen> {
 
 /// What of a pod is not as the database says, the gravest first. `None` where all is.
 fn deviation(pod: &Believed, inventory: &Inventory) -> Option<Deviation> {
-    let name = object_name(&pod.id);
-    let is_its = |thing: &&Labelled| thing.name == name && thing.pod_id == pod.id;
     let container = container_of(pod, inventory);
-    let has_network = inventory.networks.iter().any(|network| is_its(&network));
-    let has_volume = inventory.volumes.iter().any(|volume| is_its(&volume));
+    let has_network = inventory.networks.iter().any(|network| is_its(pod, network));
+    let has_volume = inventory.volumes.iter().any(|volume| is_its(pod, volume));
     let (what, remedy) = match pod.status {
         PodStatus::Pending | PodStatus::Failed | PodStatus::Terminated => return None,
         PodStatus::Terminating => ("its destroy was not finished".to_owned(), Remedy::Ask(JobKind::Destroy)),

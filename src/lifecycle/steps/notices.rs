@@ -23,6 +23,10 @@ pub async fn say_noted(pod: &PodAtWork) -> Result<(), StepError> {
     if unsaid.is_empty() {
         return Ok(());
     }
-    let say = Command::new("cat").input(unsaid.join("\n") + "\n").shown_as("pinacle: what to know");
-    run(pod, say.label("⚠️ Noting what to know")).await.map(drop)
+    say(pod, "pinacle: what to know", "⚠️ Noting what to know", unsaid.join("\n") + "\n").await
+}
+
+/// Puts a text into the user's log, as what the command `shown` has printed.
+pub async fn say(pod: &PodAtWork, shown: &str, label: &'static str, text: String) -> Result<(), StepError> {
+    run(pod, Command::new("cat").input(text).shown_as(shown).label(label)).await.map(drop)
 }

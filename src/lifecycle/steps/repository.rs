@@ -7,9 +7,10 @@ use secrecy::ExposeSecret;
 use super::{
     Ensured,
     inside::{run, run_theirs},
+    notices::say,
 };
 use crate::{
-    host::{Command, private_key},
+    host::private_key,
     lifecycle::{PodAtWork, StepError},
     runtime::shell::script,
     spec::{self, PROJECT_FILE_LIMIT, PodSpec, SpecError},
@@ -103,8 +104,7 @@ pub async fn project(pod: &PodAtWork) -> Result<PodSpec, StepError> {
         .map_err(|error| StepError::fail(error.to_string()))?;
     pod.redactor.learn(spec.secrets());
     if !notices.is_empty() {
-        let say = Command::new("cat").input(said_of(&notices));
-        run(pod, say.shown_as("pinacle: read pinacle.yaml").label("📄 Reading pinacle.yaml")).await?;
+        say(pod, "pinacle: read pinacle.yaml", "📄 Reading pinacle.yaml", said_of(&notices)).await?;
     }
     Ok(spec)
 }

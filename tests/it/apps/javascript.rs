@@ -17,64 +17,38 @@ const MARK: &str = "window.mark = 'here before'";
 #[ignore = "run by `make test-apps`"]
 async fn next_counts_reloads_and_acts() {
     let app = App::start("node", "nextjs", 3000, "npx next dev").await;
-    let browser = Browser::start().await;
-    for domain in DOMAINS {
-        let ways = app.at(domain).await;
-        is_alive(&app, &browser, &ways[0], "app/counter.js").await;
-        says_in_a_browser(&browser, "hello").await;
-        for way in &ways {
-            let said = |origin: &str, word: &str| {
-                let page = way.curl("", "/");
-                let action = format!("$ACTION_ID_{}", between(&page, "name=\"$ACTION_ID_", "\""));
-                way.submit(origin, &format!("-F '{action}=' -F said={word}"), "/")
-            };
-            let refused = said("https://evil.example", "evil");
-            assert!(refused.contains(" 500 "), "{refused}");
-            let answer = said(&way.origin, "again");
-            assert!(answer.contains("You said again"), "{}: {answer}", way.origin);
+    develop(app, "app/counter.js", Some("hello"), async |app: &App, way: &Way| {
+        let said = |origin: &str, word: &str| {
+            let page = way.curl("", "/");
+            let action = format!("$ACTION_ID_{}", between(&page, "name=\"$ACTION_ID_", "\""));
+            way.submit(origin, &format!("-F '{action}=' -F said={word}"), "/")
+        };
+        let refused = said("https://evil.example", "evil");
+        assert!(refused.contains(" 500 "), "{refused}");
+        let answer = said(&way.origin, "again");
+        assert!(answer.contains("You said again"), "{}: {answer}", way.origin);
 
-            let hot = async |origin: &str| {
-                Socket::try_open(&app.proxy_port, &way.host, "/_next/hmr?id=test", "", Some(origin)).await
-            };
-            assert!(hot(&way.origin).await.is_ok(), "{}", way.origin);
-            assert!(hot("https://evil.example").await.is_err(), "Next.js judges for itself");
-        }
-    }
-    browser.close().await;
-    app.end().await;
+        let hot = async |origin: &str| {
+            Socket::try_open(&app.proxy_port, &way.host, "/_next/hmr?id=test", "", Some(origin)).await
+        };
+        assert!(hot(&way.origin).await.is_ok(), "{}", way.origin);
+        assert!(hot("https://evil.example").await.is_err(), "Next.js judges for itself");
+    })
+    .await;
 }
 
 #[tokio::test]
 #[ignore = "run by `make test-apps`"]
 async fn vite_counts_and_reloads() {
     let app = App::start("node", "vite", 5173, "npx vite").await;
-    let browser = Browser::start().await;
-    for domain in DOMAINS {
-        let ways = app.at(domain).await;
-        is_alive(&app, &browser, &ways[0], "src/Counter.jsx").await;
-        for way in &ways {
-            hot_socket_opens(&app, way).await;
-        }
-    }
-    browser.close().await;
-    app.end().await;
+    develop(app, "src/Counter.jsx", None, hot_socket_opens).await;
 }
 
 #[tokio::test]
 #[ignore = "run by `make test-apps`"]
 async fn sveltekit_counts_reloads_and_acts() {
     let app = App::start("node", "sveltekit", 5173, "npx vite dev").await;
-    let browser = Browser::start().await;
-    for domain in DOMAINS {
-        let ways = app.at(domain).await;
-        is_alive(&app, &browser, &ways[0], "src/routes/+page.svelte").await;
-        says_in_a_browser(&browser, "hello").await;
-        for way in &ways {
-            hot_socket_opens(&app, way).await;
-        }
-    }
-    browser.close().await;
-    app.end().await;
+    develop(app, "src/routes/+page.svelte", Some("hello"), hot_socket_opens).await;
 }
 
 /// Its development server takes a form from anywhere.
@@ -91,6 +65,24 @@ async fn sveltekit_judges_a_form_when_it_is_built() {
             assert!(way.curl("", "/").contains("You said again"));
         }
     }
+    app.end().await;
+}
+
+/// What a person does with an app at each domain: looks at its page while `file` is edited, and says a word by its form, if
+/// it has one. `judge` tries what else has to work by each way.
+async fn develop(app: App, file: &str, word: Option<&str>, judge: impl AsyncFn(&App, &Way)) {
+    let browser = Browser::start().await;
+    for domain in DOMAINS {
+        let ways = app.at(domain).await;
+        is_alive(&app, &browser, &ways[0], file).await;
+        if let Some(word) = word {
+            says_in_a_browser(&browser, word).await;
+        }
+        for way in &ways {
+            judge(&app, way).await;
+        }
+    }
+    browser.close().await;
     app.end().await;
 }
 

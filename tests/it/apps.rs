@@ -6,6 +6,7 @@
 
 mod django;
 mod fastapi;
+mod installs;
 mod javascript;
 mod rails;
 mod streamlit;
@@ -65,7 +66,7 @@ impl App {
         let worker = Worker::start(&db).await;
         let pod = db.pod(name, &config).await;
         db.done(&pod, "create").await;
-        let proxy_port = db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await;
+        let proxy_port = db.proxy_port(&pod).await;
         Self { name, port, pod, proxy_port, _worker: worker, db, host }
     }
 
@@ -91,11 +92,6 @@ impl App {
     fn way(&self, scheme: &str, host: String, forwarded: String) -> Way {
         let address = format!("{}:{}", turn::address(), self.proxy_port);
         Way { origin: format!("{scheme}://{host}"), host, forwarded, address, folder: tempfile::tempdir().unwrap() }
-    }
-
-    /// The output of a shell script in the pod.
-    pub fn inside(&self, script: &str) -> String {
-        sh(&format!("docker exec -i pinacle-pod-{} sh <<'END'\n{script}\nEND", self.pod))
     }
 
     pub async fn end(self) {

@@ -42,7 +42,7 @@ async fn a_users_variables_are_for_their_programs_and_lead_no_service_astray() {
     });
     let pod = db.pod("astray", &config).await;
     db.done(&pod, "create").await;
-    let port = db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await;
+    let port = db.proxy_port(&pod).await;
     assert_eq!(fetch(&port, "localhost-8726.pod-astray.localhost", "/healthz").1, "200");
     assert_eq!(fetch(&port, "pod-astray.localhost", "/silence.html").1, "200");
     terminals_come_back(&db, &pod, &port).await;

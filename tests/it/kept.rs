@@ -42,7 +42,7 @@ async fn a_create_that_fails_in_its_users_part_is_mended_in_its_terminal_and_goe
     assert_eq!(facts(&db, &pod).await, "(failed,t,t,t)");
     assert_eq!(inspect(&pod)["State"]["Running"], true);
 
-    let port = db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await;
+    let port = db.proxy_port(&pod).await;
     let mut terminal = eventually("the terminal of a failed pod", async || {
         Socket::try_open(&port, "localhost-7681.pod-kept.localhost", "/ws", "tty", None).await.ok()
     })
@@ -102,7 +102,7 @@ async fn a_create_that_runs_out_of_time_in_its_users_part_can_be_looked_at() {
         assert!(error.contains(part), "{part:?} is not in {error:?}");
     }
     assert_eq!(facts(&db, &pod).await, "(failed,t,t,t)");
-    let port = db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await;
+    let port = db.proxy_port(&pod).await;
     eventually("the terminal", async || {
         (fetch(&port, "localhost-7681.pod-late.localhost", "/").1 == "200").then_some(())
     })

@@ -54,7 +54,7 @@ async fn a_program_and_its_page_are_at_localhost_whatever_the_browser_sees() {
     });
     let pod_id = db.pod("told", &config).await;
     db.done(&pod_id, "create").await;
-    let port = db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod_id}'")).await;
+    let port = db.proxy_port(&pod_id).await;
     let public_url = db.text(&format!("SELECT public_url FROM pods WHERE id = '{pod_id}'")).await;
     assert_eq!(public_url, format!("http://pod-told.localhost:{port}"));
     assert_eq!(sh(&format!("docker exec pinacle-pod-{pod_id} cat /workspace/public")), public_url);

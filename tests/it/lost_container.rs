@@ -4,14 +4,9 @@ use serde_json::json;
 
 use crate::support::{
     PodHost, TestDb, Worker, env,
-    host::{fetch, inspect, inventory, sh},
+    host::{fetch, inside, inspect, inventory, sh},
     image::image,
 };
-
-/// The output of a script in the pod, which must succeed, run by bash as in a terminal.
-fn inside(pod: &str, script: &str) -> String {
-    sh(&format!("docker exec -i pinacle-pod-{pod} bash -e <<'END'\n{script}\nEND"))
-}
 
 /// The job that made the pod's container anew says what was lost with it: this one, or the one that the death of a running
 /// container has asked for.
@@ -117,7 +112,7 @@ async fn a_pod_of_before_lives_on_with_its_home_in_the_container() {
         inside(&pod, "echo kept >>~/file");
     }
     assert_eq!(inside(&pod, "cat ~/file"), "kept\nkept");
-    let port = db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await;
+    let port = db.proxy_port(&pod).await;
     assert_eq!(fetch(&port, "pod-of-before.localhost", "/").0, "hello\n");
     let volumes = || inventory().into_iter().filter(|line| line.starts_with("volume") && line.contains(&pod)).count();
     assert_eq!(volumes(), 1);

@@ -110,7 +110,7 @@ async fn a_pod_is_confined_to_its_tier_and_its_own_network() {
     assert_eq!(limits["CapDrop"], json!(["ALL"]));
     assert_eq!(limits["LogConfig"]["Config"], json!({ "max-size": "10m", "max-file": "3" }));
     assert_eq!(container["Config"]["Labels"]["pinacle.pod"], one);
-    let port = db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{one}'")).await;
+    let port = db.proxy_port(&one).await;
     assert_eq!(limits["PortBindings"], json!({ "80/tcp": [{ "HostIp": turn::address(), "HostPort": port }] }));
     let mounts = container["Mounts"].as_array().unwrap().iter();
     let mut mounts: Vec<_> = mounts.map(|mount| (mount["Destination"].as_str(), mount["Name"].clone())).collect();
@@ -188,7 +188,7 @@ async fn a_stopped_pod_keeps_its_port_and_a_foreign_programs_port_is_not_given_a
         let pod = db.pod(slug, &json!({})).await;
         db.done(&pod, "create").await;
         db.done(&pod, "stop").await;
-        ports.push(db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await);
+        ports.push(db.proxy_port(&pod).await);
         pods.push(pod);
     }
     assert_eq!(ports, ["30000", "30002"]);
@@ -211,7 +211,7 @@ async fn a_pod_that_lost_its_container_or_network_is_mended_by_a_start() {
     sh(&format!("docker rm -f pinacle-pod-{pod} && docker network rm pinacle-pod-{pod}"));
     db.done(&pod, "start").await;
     assert_eq!(sh(&format!("docker exec pinacle-pod-{pod} cat /workspace/file")), "kept");
-    let port = db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await;
+    let port = db.proxy_port(&pod).await;
     assert_eq!(fetch(&port, "pod-mended.localhost", "/").0, "hello from the pod\n");
     db.done(&pod, "destroy").await;
     host.assert_as_before();

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     PodHost, TestDb, Worker, free_port,
-    host::{neighbour, neighbour_address, sh},
+    host::{inside, neighbour, neighbour_address, sh},
 };
 
 /// A git server beside the pod host, with one repository: public by git's own protocol, and over SSH for who has the key.
@@ -115,11 +115,6 @@ impl Drop for GitServer {
             drop(server.wait());
         }
     }
-}
-
-/// The output of a command in the pod.
-fn inside(pod: &str, script: &str) -> String {
-    sh(&format!("docker exec pinacle-pod-{pod} sh -c '{script}'"))
 }
 
 async fn keyed_pod(db: &TestDb, slug: &str, config: &Value, key: &str) -> String {

@@ -31,7 +31,7 @@ async fn pod_with_server(db: &TestDb, slug: &str) -> (String, String) {
     });
     let pod = db.pod(slug, &config).await;
     db.done(&pod, "create").await;
-    let port = db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await;
+    let port = db.proxy_port(&pod).await;
     (pod, port)
 }
 

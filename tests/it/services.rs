@@ -8,19 +8,10 @@ use tempfile::TempDir;
 
 use crate::support::{
     PodHost, TestDb, Worker, eventually,
-    host::{fetch, inventory, sh},
+    host::{fetch, inside, inventory, sh},
     turn,
     web::{Browser, Socket},
 };
-
-async fn port_of(db: &TestDb, pod: &str) -> String {
-    db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await
-}
-
-/// The output of a shell script in the pod.
-fn inside(pod: &str, script: &str) -> String {
-    sh(&format!("docker exec -i pinacle-pod-{pod} sh <<'END'\n{script}\nEND"))
-}
 
 /// A folder for `SERVICES_DIR` with one template, and a worker that knows it.
 async fn worker_with(db: &TestDb, name: &str, template: &str) -> (Worker, TempDir) {
@@ -44,7 +35,7 @@ async fn the_editor_opens_in_a_browser_and_the_terminal_answers() {
     });
     let pod = db.pod("editor", &config).await;
     db.done(&pod, "create").await;
-    let port = port_of(&db, &pod).await;
+    let port = db.proxy_port(&pod).await;
 
     let editor = format!("localhost-8726.pod-editor.localhost:{port}");
     let (page, code) = fetch(&port, &editor, "/?folder=/workspace");
@@ -111,7 +102,7 @@ async fn a_service_that_dies_is_started_again_and_all_come_back_with_the_contain
     let pod = db.pod("supervised", &config).await;
     db.done(&pod, "create").await;
     db.done(&pod, "create").await;
-    let port = port_of(&db, &pod).await;
+    let port = db.proxy_port(&pod).await;
     // Between two starts nobody answers.
     let page = || {
         sh(&format!(
@@ -140,7 +131,7 @@ async fn a_service_that_dies_is_started_again_and_all_come_back_with_the_contain
     inside(&pod, "echo kept | tee /root/kept /etc/kept /var/kept /tmp/kept /workspace/kept");
     db.done(&pod, "stop").await;
     db.done(&pod, "start").await;
-    assert_eq!(port_of(&db, &pod).await, port);
+    assert_eq!(db.proxy_port(&pod).await, port);
     assert_eq!(page(), "4");
     assert_eq!(inside(&pod, "sort -u /root/kept /etc/kept /var/kept /tmp/kept /workspace/kept"), "kept");
     assert_eq!(inside(&pod, "cat /root/installs /root/cleanups; wc -l </root/ticks"), "installed\ncleaned\n3");
@@ -233,39 +224,6 @@ async fn a_templates_texts_arrive_as_written_and_run_in_the_pod_alone() {
     let traces = inside(&pod, "sort -u /root/traces");
     let expected = ["cleanup", "health", "install", "post_start", "pre_start", "start"];
     assert_eq!(traces, expected.map(|trace| format!("it's  \"{trace}\" $((1+1))")).join("\n"));
-    db.done(&pod, "destroy").await;
-    host.assert_as_before();
-}
-
-#[tokio::test]
-async fn databases_notebooks_and_an_agent_are_brought_and_answer() {
-    let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
-    host.add_to(&db).await;
-    let _worker = Worker::start(&db).await;
-    let services = json!({ "services": ["postgres", "redis", "jupyter", "claude-code"], "tier": "dev.large" });
-    let pod = db.pod("stocked", &services).await;
-    db.done(&pod, "create").await;
-
-    let query = "PGPASSWORD=postgres psql -XAtq -h 127.0.0.1 -U postgres -c \"select 6 * 7\"";
-    assert_eq!(inside(&pod, query), "42");
-    assert_eq!(inside(&pod, "redis-cli set answer 42 && redis-cli get answer"), "OK\n42");
-    let port = port_of(&db, &pod).await;
-    let (page, code) = fetch(&port, "localhost-8888.pod-stocked.localhost", "/lab");
-    assert!(code == "200" && page.contains("JupyterLab"), "{code} {page}");
-    let mut socket = Socket::open(&port, "localhost-2528.pod-stocked.localhost", "/ws", "tty").await;
-    socket.send(r#"{"AuthToken":"","columns":120,"rows":40}"#).await;
-    // Without a key, too: its user logs in here.
-    socket.read_until("Claude").await;
-
-    // What is stored outlives a stop, and nothing is installed again.
-    inside(&pod, "psql -XAtq -h /run/postgresql -U postgres -c 'create table kept as select 42 as answer'");
-    db.done(&pod, "restart").await;
-    assert_eq!(
-        inside(&pod, "psql -XAtq -h /run/postgresql -U postgres -c 'select answer from kept'; redis-cli get answer"),
-        "42\n42"
-    );
-    let installs = "SELECT count(*) FROM pod_logs WHERE label = '📥 Installing a service'";
-    assert_eq!(db.text(installs).await, "4");
     db.done(&pod, "destroy").await;
     host.assert_as_before();
 }

@@ -6,6 +6,7 @@ use fantoccini::Locator;
 use super::{App, DOMAINS, Way, between};
 use crate::support::{
     eventually,
+    host::inside,
     web::{Browser, Socket},
 };
 
@@ -99,7 +100,8 @@ async fn is_alive(app: &App, browser: &Browser, way: &Way, file: &str) {
     .await;
 
     client.execute(MARK, Vec::new()).await.unwrap();
-    let edit = |from: &str, to: &str| app.inside(&format!("sed -i 's/{from}/{to}/' '/opt/apps/{}/{file}'", app.name));
+    let edit =
+        |from: &str, to: &str| inside(&app.pod, &format!("sed -i 's/{from}/{to}/' '/opt/apps/{}/{file}'", app.name));
     edit("Counted", "Tallied");
     eventually("an edit that is shown", async || shown().await?.starts_with("Tallied").then_some(())).await;
     let mark = client.execute("return window.mark", Vec::new()).await.unwrap();

@@ -83,7 +83,7 @@ impl Lane {
         let address = self.addresses.address().parse::<Ipv4Addr>().unwrap().to_bits().swap_bytes();
         let sockets = sh(&format!("grep ' {address:08X}:' /proc/net/tcp || true"));
         let listening = parse_listening_ports(&sockets);
-        let port = self.db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await;
+        let port = self.db.proxy_port(pod).await;
         if port
             .parse()
             .is_ok_and(|port| listening.contains(&port) != wanted.contains(&format!("container {name} running")))

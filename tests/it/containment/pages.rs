@@ -47,7 +47,7 @@ async fn a_foreign_page_reaches_no_tool_and_another_pods_name_reaches_nothing() 
     });
     let pod = db.pod("visited", &config).await;
     db.done(&pod, "create").await;
-    let port = db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await;
+    let port = db.proxy_port(&pod).await;
 
     for origin in [
         "https://evil.example",

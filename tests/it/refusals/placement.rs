@@ -115,7 +115,7 @@ async fn a_full_port_range_is_said() {
 
     db.execute("DELETE FROM pods WHERE id = 'filler_32567'").await;
     requeue(&db, &pod).await;
-    assert_eq!(db.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await, "32567");
+    assert_eq!(db.proxy_port(&pod).await, "32567");
     db.done(&pod, "destroy").await;
     host.assert_as_before();
 }

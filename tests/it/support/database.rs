@@ -177,6 +177,11 @@ impl TestDb {
         rows.await.unwrap().iter().map(|row| row.get::<Option<String>, _>(0).unwrap_or_default()).collect()
     }
 
+    /// The port of its server by which a pod is reached, or nothing.
+    pub async fn proxy_port(&self, pod: &str) -> String {
+        self.text(&format!("SELECT proxy_port FROM pods WHERE id = '{pod}'")).await
+    }
+
     /// Inserts this machine as a server, and returns its id.
     pub async fn local_server(&self) -> String {
         sqlx::query_scalar(

@@ -26,6 +26,11 @@ pub fn sh(script: &str) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
+/// Runs a script in a pod, which must succeed, and returns its output.
+pub fn inside(pod: &str, script: &str) -> String {
+    sh(&format!("docker exec -i pinacle-pod-{pod} bash -e <<'END'\n{script}\nEND"))
+}
+
 /// A command that runs beside this machine: what pods may reach there is not the host.
 pub fn neighbour(program: &str) -> Command {
     let mut command = Command::new("ip");

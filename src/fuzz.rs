@@ -8,7 +8,7 @@ use futures::executor::block_on;
 use tokio::sync::mpsc;
 
 pub use crate::reconcile::{
-    compare::{Differences, Remedy, Sides, compare},
+    compare::{Action, Differences, Sides, compare},
     inventory::{Inventory, InventoryError},
 };
 use crate::{
@@ -43,7 +43,7 @@ pub fn read_stream<'a>(
         output.extend(reader.push(Bytes::copy_from_slice(piece)));
     }
     output.extend(reader.finish());
-    (output, reader.verdict())
+    (output, reader.reply())
 }
 
 /// A listing of a host.

@@ -19,16 +19,16 @@ use crate::{host::HostDirectory, settings::Settings};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
-    Fit,
-    Unfit,
+enum Mark {
+    Pass,
+    Fail,
     /// Worth knowing; nothing depends on it.
     Info,
 }
 
 #[derive(Debug, Serialize)]
 struct Finding {
-    verdict: Verdict,
+    mark: Mark,
     what: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,34 +47,34 @@ impl Section {
         Self { subject: subject.into(), findings: Vec::new() }
     }
 
-    fn fit(&mut self, what: impl Into<String>) {
-        self.findings.push(Finding { verdict: Verdict::Fit, what: what.into(), advice: None });
+    fn pass(&mut self, what: impl Into<String>) {
+        self.findings.push(Finding { mark: Mark::Pass, what: what.into(), advice: None });
     }
 
     fn info(&mut self, what: impl Into<String>) {
-        self.findings.push(Finding { verdict: Verdict::Info, what: what.into(), advice: None });
+        self.findings.push(Finding { mark: Mark::Info, what: what.into(), advice: None });
     }
 
-    fn unfit(&mut self, what: impl Into<String>, advice: impl Into<String>) {
-        self.findings.push(Finding { verdict: Verdict::Unfit, what: what.into(), advice: Some(advice.into()) });
+    fn fail(&mut self, what: impl Into<String>, advice: impl Into<String>) {
+        self.findings.push(Finding { mark: Mark::Fail, what: what.into(), advice: Some(advice.into()) });
     }
 
     /// What is wrong, where its sentence says already what to do.
     fn wrong(&mut self, what: impl Into<String>) {
-        self.findings.push(Finding { verdict: Verdict::Unfit, what: what.into(), advice: None });
+        self.findings.push(Finding { mark: Mark::Fail, what: what.into(), advice: None });
     }
 
-    fn is_fit(&self) -> bool {
-        self.findings.iter().all(|finding| finding.verdict != Verdict::Unfit)
+    fn passes(&self) -> bool {
+        self.findings.iter().all(|finding| finding.mark != Mark::Fail)
     }
 
     fn print(&self) -> Result<(), output::OutputError> {
         let mut text = format!("{BOLD}{}{RESET}", self.subject);
-        for Finding { verdict, what, advice } in &self.findings {
-            let (style, sign) = match verdict {
-                Verdict::Fit => (GREEN, "✔"),
-                Verdict::Unfit => (RED, "✘"),
-                Verdict::Info => (DIM, "•"),
+        for Finding { mark, what, advice } in &self.findings {
+            let (style, sign) = match mark {
+                Mark::Pass => (GREEN, "✔"),
+                Mark::Fail => (RED, "✘"),
+                Mark::Info => (DIM, "•"),
             };
             text.extend(["\n  ", style, sign, RESET, " ", what]);
             text.extend(advice.iter().flat_map(|advice| ["\n    → ", advice]));
@@ -85,7 +85,7 @@ impl Section {
 
 #[derive(Serialize)]
 struct Report {
-    fit: bool,
+    pass: bool,
     sections: Vec<Section>,
 }
 
@@ -95,17 +95,17 @@ impl Report {
         if !settings.json {
             section.print()?;
         }
-        self.fit &= section.is_fit();
+        self.pass &= section.passes();
         self.sections.push(section);
         Ok(())
     }
 }
 
 pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let mut report = Report { fit: true, sections: Vec::new() };
+    let mut report = Report { pass: true, sections: Vec::new() };
     let (section, db) = check_settings(settings);
     report.add(section, settings)?;
-    let unfit = if report.fit { FAILED } else { WRONG_USAGE };
+    let failed = if report.pass { FAILED } else { WRONG_USAGE };
     let mut servers = Vec::new();
     if let Some(db) = db {
         let (section, found) = database::check(settings, &db).await;
@@ -125,24 +125,24 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     if settings.json {
         output::json(&report)?;
     }
-    Ok(if report.fit { ExitCode::SUCCESS } else { unfit.into() })
+    Ok(if report.pass { ExitCode::SUCCESS } else { failed.into() })
 }
 
 fn check_settings(settings: &Settings) -> (Section, Option<PgPool>) {
     let mut section = Section::new("Settings");
     let db = connect(settings);
     match &db {
-        Ok(_) => section.fit("DATABASE_URL is set"),
+        Ok(_) => section.pass("DATABASE_URL is set"),
         Err(error) => section.wrong(error.to_string()),
     }
     match settings.private_key() {
-        Ok(Some(_)) => section.fit("the SSH private key can be read"),
+        Ok(Some(_)) => section.pass("the SSH private key can be read"),
         Ok(None) => section.info("there is no SSH private key (SSH_PRIVATE_KEY): enough for local servers only"),
         Err(error) => section.wrong(error.to_string()),
     }
     match settings.secrets_keys() {
         Ok(keys) => match keys.current() {
-            Some(key) => section.fit(format!("secrets are sealed for the key {} (SECRETS_KEY)", key.id())),
+            Some(key) => section.pass(format!("secrets are sealed for the key {} (SECRETS_KEY)", key.id())),
             None => section.info(
                 "secrets are plain text in the database and in every backup of it; to seal them, give all workers the \
                  same SECRETS_KEY, such as `openssl rand -base64 32` prints",
@@ -151,7 +151,7 @@ fn check_settings(settings: &Settings) -> (Section, Option<PgPool>) {
         Err(error) => section.wrong(error.to_string()),
     }
     match settings.catalog() {
-        Ok(_) => section.fit("the service templates can be read"),
+        Ok(_) => section.pass("the service templates can be read"),
         Err(error) => section.wrong(error.to_string()),
     }
     (section, db.ok())

@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     host::{HostDirectory, LeaseClock},
     http,
-    lifecycle::Tools,
+    lifecycle::Environment,
     queue::{self, DATABASE_PATIENCE, LEASE_VALIDITY, PoolSettings},
     reconcile::{self, Reconciler},
     schedule::{
@@ -41,7 +41,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let http = tokio::spawn(http);
     stop_on_signals(drain.clone())?;
 
-    let tools = Tools {
+    let environment = Environment {
         db: super::pool(settings, Purpose::Jobs, DATABASE_PATIENCE)?,
         hosts: Arc::new(HostDirectory::new(private_key)),
         catalog,
@@ -57,19 +57,19 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         log_budget_mb: settings.log_budget_mb,
         allow_unconfined_pods: settings.allow_unconfined_pods,
     };
-    let (hosts, installation) = (Arc::clone(&tools.hosts), Arc::clone(&tools.installation));
+    let (hosts, installation) = (Arc::clone(&environment.hosts), Arc::clone(&environment.installation));
     let reconciler = Reconciler::new(db.clone(), hosts, installation, settings.reconcile_grace);
     let image_cleanup =
-        ImageCleanup { db: db.clone(), hosts: Arc::clone(&tools.hosts), min_free_gb: settings.min_free_disk_gb };
+        ImageCleanup { db: db.clone(), hosts: Arc::clone(&environment.hosts), min_free_gb: settings.min_free_disk_gb };
     let schedule = schedule::run(db.clone(), tasks(settings, &db, &reconciler, &image_cleanup, &keys), drain.clone());
     let pool = PoolSettings {
         concurrency: settings.concurrency,
         job_timeout: settings.job_timeout,
         drain_timeout: settings.drain_timeout,
     };
-    let hosts = queue::keep_in_touch(db.clone(), Arc::clone(&tools.hosts), drain.clone());
+    let hosts = queue::keep_connected(db.clone(), Arc::clone(&environment.hosts), drain.clone());
     let watch = reconcile::watch(reconciler, drain.clone());
-    tokio::join!(queue::run(tools, db, pool, drain), schedule, hosts, watch);
+    tokio::join!(queue::run(environment, db, pool, drain), schedule, hosts, watch);
     end.cancel();
     http.await?;
     Ok(ExitCode::SUCCESS)

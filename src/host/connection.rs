@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     command::{Command, NulByte},
-    guard::{Event, Feed, FencedBy, Guard, Pipe, StreamReader, Verdict},
+    guard::{Event, Feed, FencedBy, Guard, GuardReply, Pipe, StreamReader},
 };
 use crate::fault;
 
@@ -196,7 +196,7 @@ pub trait ServerConnection: Send + Sync {
         let mut cancelled = false;
 
         fault_boundary(command, fence, "");
-        while stdout.verdict().is_none() || stderr.verdict().is_none() {
+        while stdout.reply().is_none() || stderr.reply().is_none() {
             tokio::select! {
                 event = events.recv() => match event {
                     Some(Event::Stdout(bytes)) => output.stdout(&stdout.push(bytes)).await,
@@ -215,19 +215,19 @@ pub trait ServerConnection: Send + Sync {
         output.stdout(&stdout.finish()).await;
         output.stderr(&stderr.finish()).await;
 
-        match stderr.verdict().or(stdout.verdict()) {
-            Some(Verdict::Exited(code)) if cancelled && code != 0 => Ok(Outcome::Ended),
-            Some(Verdict::Exited(code)) if (SIGNAL_BASE + 1..=SIGNAL_BASE + MAX_SIGNAL).contains(&code) => {
+        match stderr.reply().or(stdout.reply()) {
+            Some(GuardReply::Exited(code)) if cancelled && code != 0 => Ok(Outcome::Ended),
+            Some(GuardReply::Exited(code)) if (SIGNAL_BASE + 1..=SIGNAL_BASE + MAX_SIGNAL).contains(&code) => {
                 Ok(Outcome::Signalled(code - SIGNAL_BASE))
             }
-            Some(Verdict::Exited(code)) => Ok(Outcome::Exited(code)),
-            Some(Verdict::TimedOut(_)) => Ok(Outcome::TimedOut),
-            Some(Verdict::Ended(_)) => Ok(Outcome::Ended),
-            Some(Verdict::CutOff) => Ok(if cancelled { Outcome::Ended } else { Outcome::CutOff }),
-            Some(Verdict::Fenced) => Err(ConnectionError::Fenced),
-            Some(Verdict::Expired) => Err(ConnectionError::Expired),
-            Some(Verdict::Busy) => Err(ConnectionError::Busy),
-            Some(Verdict::Unfenced) => Err(ConnectionError::Unfenced),
+            Some(GuardReply::Exited(code)) => Ok(Outcome::Exited(code)),
+            Some(GuardReply::TimedOut(_)) => Ok(Outcome::TimedOut),
+            Some(GuardReply::Ended(_)) => Ok(Outcome::Ended),
+            Some(GuardReply::CutOff) => Ok(if cancelled { Outcome::Ended } else { Outcome::CutOff }),
+            Some(GuardReply::Fenced) => Err(ConnectionError::Fenced),
+            Some(GuardReply::Expired) => Err(ConnectionError::Expired),
+            Some(GuardReply::Busy) => Err(ConnectionError::Busy),
+            Some(GuardReply::Unfenced) => Err(ConnectionError::Unfenced),
             None => {
                 broken.cancel();
                 Ok(Outcome::Lost)

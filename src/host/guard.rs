@@ -85,7 +85,7 @@ pub struct FencedBy {
 
 /// The guard's last word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum GuardReply {
     Exited(i32),
     TimedOut(i32),
     /// Ended by the worker's wish, or by a newer lease's.
@@ -102,7 +102,7 @@ pub enum Verdict {
     CutOff,
 }
 
-impl Verdict {
+impl GuardReply {
     /// Whether it tells how a command ended.
     fn is_of_a_command(self) -> bool {
         matches!(self, Self::Exited(_) | Self::TimedOut(_) | Self::Ended(_))
@@ -111,7 +111,7 @@ impl Verdict {
 
 impl Guard {
     /// Waits for the guard's greeting on both streams; what a login shell printed before it is dropped.
-    pub async fn greet(mut pipe: Pipe, broken: CancellationToken) -> Result<Self, ConnectionError> {
+    pub async fn handshake(mut pipe: Pipe, broken: CancellationToken) -> Result<Self, ConnectionError> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let (mut uptime, mut stderr_clear) = (None, false);
         while uptime.is_none() || !stderr_clear {
@@ -127,8 +127,8 @@ impl Guard {
             if stdout.len() + stderr.len() > MAX_NOISE_BYTES {
                 return Err(ConnectionError::NoShell("it printed without end".to_owned()));
             }
-            uptime = uptime.or_else(|| greeting(&stdout));
-            stderr_clear = stderr_clear || greeting(&stderr).is_some();
+            uptime = uptime.or_else(|| banner_in(&stdout));
+            stderr_clear = stderr_clear || banner_in(&stderr).is_some();
         }
         Ok(Self { pipe, uptime: uptime.unwrap_or_default(), greeted_at: Instant::now(), broken })
     }
@@ -253,7 +253,7 @@ pub(crate) struct Order {
     pub(crate) limit: Duration,
 }
 
-fn greeting(bytes: &[u8]) -> Option<u64> {
+fn banner_in(bytes: &[u8]) -> Option<u64> {
     // The last: whatever looks like it before that is noise.
     let start = bytes.windows(GREETING.len()).rposition(|window| window == GREETING)? + GREETING.len();
     let end = start + bytes[start..].iter().position(|&byte| byte == b'\n')?;
@@ -269,8 +269,8 @@ pub(crate) struct StreamReader {
     /// What the lines that are still to come begin with.
     expected: Vec<Vec<u8>>,
     held: Vec<u8>,
-    outer: Option<Verdict>,
-    inner: Option<Verdict>,
+    outer: Option<GuardReply>,
+    inner: Option<GuardReply>,
 }
 
 enum Line {
@@ -337,12 +337,12 @@ impl StreamReader {
         let (Some(nonce), Some(outcome)) = (words.next(), words.next()) else { return false };
         let code = words.next().and_then(|code| code.parse().ok()).unwrap_or_default();
         if nonce == self.nonce {
-            self.outer = verdict(outcome, code);
+            self.outer = reply(outcome, code);
             self.outer.is_some()
         } else if self.inner_nonce.as_deref() == Some(nonce) {
             // Whoever is root in the container may speak for this guard. It tells how its command ended, and no more: of the
             // fence only the host's tells.
-            self.inner = verdict(outcome, code).filter(|verdict| verdict.is_of_a_command());
+            self.inner = reply(outcome, code).filter(|reply| reply.is_of_a_command());
             self.inner.is_some()
         } else {
             // The guard inside the container greets, too, before the command's output; what comes later is output.
@@ -355,13 +355,13 @@ impl StreamReader {
     /// outer one sees `docker exec`, which is well as long as the inner guard is. Where the inner one said nothing, it was
     /// ended before it had its order; or `docker exec` itself failed, and but for a few exit codes that are Docker's fault,
     /// or the container's, not the command's.
-    pub(crate) fn verdict(&self) -> Option<Verdict> {
+    pub(crate) fn reply(&self) -> Option<GuardReply> {
         match (self.outer?, self.inner) {
             // Nobody that may has asked for this end.
-            (Verdict::Exited(_), Some(Verdict::Ended(_))) => Some(Verdict::CutOff),
-            (Verdict::Exited(_) | Verdict::Ended(_), Some(inner)) => Some(inner),
-            (Verdict::Exited(code), None) if self.inner_nonce.is_some() && !CONTAINER_EXIT_CODES.contains(&code) => {
-                Some(Verdict::CutOff)
+            (GuardReply::Exited(_), Some(GuardReply::Ended(_))) => Some(GuardReply::CutOff),
+            (GuardReply::Exited(_) | GuardReply::Ended(_), Some(inner)) => Some(inner),
+            (GuardReply::Exited(code), None) if self.inner_nonce.is_some() && !CONTAINER_EXIT_CODES.contains(&code) => {
+                Some(GuardReply::CutOff)
             }
             (outer, _) => Some(outer),
         }
@@ -373,15 +373,15 @@ impl StreamReader {
     }
 }
 
-fn verdict(outcome: &str, code: i32) -> Option<Verdict> {
+fn reply(outcome: &str, code: i32) -> Option<GuardReply> {
     Some(match outcome {
-        "exited" => Verdict::Exited(code),
-        "timed-out" => Verdict::TimedOut(code),
-        "ended" => Verdict::Ended(code),
-        "fenced" => Verdict::Fenced,
-        "expired" => Verdict::Expired,
-        "busy" => Verdict::Busy,
-        "unfenced" => Verdict::Unfenced,
+        "exited" => GuardReply::Exited(code),
+        "timed-out" => GuardReply::TimedOut(code),
+        "ended" => GuardReply::Ended(code),
+        "fenced" => GuardReply::Fenced,
+        "expired" => GuardReply::Expired,
+        "busy" => GuardReply::Busy,
+        "unfenced" => GuardReply::Unfenced,
         _ => return None,
     })
 }
@@ -397,7 +397,7 @@ mod tests {
         sender.send(Event::Stdout(greeting.clone())).await.expect("room");
         sender.send(Event::Stderr(greeting)).await.expect("room");
         let pipe = Pipe { input: Box::new(tokio::io::sink()), events };
-        let guard = Guard::greet(pipe, CancellationToken::new()).await.expect("a greeting");
+        let guard = Guard::handshake(pipe, CancellationToken::new()).await.expect("a greeting");
         assert_eq!(guard.uptime_at(Instant::now() + MAX_WAIT), u64::MAX);
     }
 }

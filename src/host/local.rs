@@ -60,7 +60,7 @@ impl ServerConnection for Local {
         tokio::spawn(forward(stdout, sender.clone(), Event::Stdout));
         tokio::spawn(forward(stderr, sender, Event::Stderr));
         tokio::spawn(async move { shell.wait().await });
-        let greeted = Guard::greet(Pipe { input: Box::new(input), events }, CancellationToken::new());
+        let greeted = Guard::handshake(Pipe { input: Box::new(input), events }, CancellationToken::new());
         tokio::time::timeout(GREETING_TIMEOUT, greeted).await.unwrap_or_else(|_| {
             Err(ConnectionError::NoShell(format!("it did not start within {} s", GREETING_TIMEOUT.as_secs())))
         })

@@ -132,7 +132,7 @@ impl Recorder {
     /// # Errors
     /// The command could not be run, or did not exit with 0.
     pub async fn run(&self, command: &Command) -> Result<Finished, HostError> {
-        let finished = self.look(command).await?;
+        let finished = self.run_unchecked(command).await?;
         if finished.outcome.success() {
             return Ok(finished);
         }
@@ -155,7 +155,7 @@ impl Recorder {
     ///
     /// # Errors
     /// The command could not be run, or how it ended is unknown.
-    pub async fn look(&self, command: &Command) -> Result<Finished, HostError> {
+    pub async fn run_unchecked(&self, command: &Command) -> Result<Finished, HostError> {
         self.may_go_on()?;
         command.check()?;
         let hide = |text: &str| self.redactor.text(text);

@@ -149,7 +149,7 @@ impl Ssh {
             let channel = link.client.get_channel().await.map_err(|_| ConnectionError::Lost)?;
             let shell = format!("exec sh -c {}", super::command::quote([SCRIPT])?);
             channel.exec(true, shell).await.map_err(|_| ConnectionError::Lost)?;
-            Guard::greet(pipe(channel, slot), link.broken.clone()).await
+            Guard::handshake(pipe(channel, slot), link.broken.clone()).await
         };
         let guard = match tokio::time::timeout(GREETING_TIMEOUT, greeted).await {
             Ok(Err(ConnectionError::NoShell(_))) if link.client.is_closed() => Err(ConnectionError::Lost),
@@ -260,7 +260,7 @@ fn pipe(channel: Channel<Msg>, slot: Slot) -> Pipe {
             }
         }
         drop(sender);
-        take_leave(&mut reader, &writer, exited).await;
+        close(&mut reader, &writer, exited).await;
         drop(slot);
     });
     Pipe { input, events }
@@ -272,7 +272,7 @@ fn is_exit(message: &ChannelMsg) -> bool {
 
 /// Ends a session that nobody listens to any more: the guard takes the end of its stdin as the wish to end, and what it
 /// ran may take its time. A daemon that holds the output would keep the channel open for ever.
-async fn take_leave(reader: &mut ChannelReadHalf, writer: &ChannelWriteHalf<Msg>, mut exited: bool) {
+async fn close(reader: &mut ChannelReadHalf, writer: &ChannelWriteHalf<Msg>, mut exited: bool) {
     if writer.eof().await.is_err() {
         return;
     }

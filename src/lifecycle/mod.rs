@@ -8,8 +8,8 @@ pub mod pod;
 mod steps;
 
 pub use error::{Decision, StepError};
-pub use plan::{Plan, fits, plan};
-pub use pod::{PodAtWork, Tools};
+pub use plan::{Plan, check_state, plan};
+pub use pod::{Environment, StepContext};
 use steps::Ensured;
 pub use steps::Part;
 use tokio_util::sync::CancellationToken;
@@ -21,10 +21,10 @@ use crate::store::{pods::PodStatus, steps::StepEnd};
 ///
 /// # Errors
 /// The first step that could not be ensured, with what follows from it, and in whose part it was.
-pub async fn walk(plan: &Plan, pod: &PodAtWork, drain: &CancellationToken) -> Result<(), (Part, StepError)> {
+pub async fn run_steps(plan: &Plan, pod: &StepContext, drain: &CancellationToken) -> Result<(), (Part, StepError)> {
     let steps = plan.steps();
     let total = i32::try_from(steps.len()).unwrap_or(i32::MAX);
-    pod.progress.enter(plan.passing, total).await;
+    pod.progress.enter(plan.transitional, total).await;
     for (position, step) in (0..total).zip(steps) {
         if pod.cancel.is_cancelled() || drain.is_cancelled() {
             let message = "the job was told to stop".to_owned();
@@ -32,8 +32,8 @@ pub async fn walk(plan: &Plan, pod: &PodAtWork, drain: &CancellationToken) -> Re
         }
         pod.progress.begin(position, step.name()).await;
         match step.ensure(pod).await {
-            Ok(Ensured::Done) => pod.progress.end(StepEnd::Succeeded).await,
-            Ok(Ensured::Already) => pod.progress.end(StepEnd::Skipped).await,
+            Ok(Ensured::Changed) => pod.progress.end(StepEnd::Succeeded).await,
+            Ok(Ensured::Unchanged) => pod.progress.end(StepEnd::Skipped).await,
             Err(error) => {
                 let error = StepError { message: pod.redactor.text(&error.message), ..error };
                 pod.progress.end(StepEnd::Failed(error.message.clone())).await;
@@ -41,7 +41,7 @@ pub async fn walk(plan: &Plan, pod: &PodAtWork, drain: &CancellationToken) -> Re
             }
         }
     }
-    if plan.reaching == PodStatus::Running {
+    if plan.target == PodStatus::Running {
         steps::note_ended_processes(pod).await.map_err(|error| (Part::Users, error))?;
     }
     Ok(())
@@ -49,7 +49,7 @@ pub async fn walk(plan: &Plan, pod: &PodAtWork, drain: &CancellationToken) -> Re
 
 /// Starts what a person looks into a pod with, where a job has failed before it came to that. What can't be started is
 /// left.
-pub async fn open(pod: &PodAtWork) {
+pub async fn open(pod: &StepContext) {
     steps::open(pod).await;
 }
 
@@ -58,7 +58,7 @@ pub async fn open(pod: &PodAtWork) {
 ///
 /// # Errors
 /// What could not be taken back.
-pub async fn undo(plan: &Plan, pod: &PodAtWork) -> Result<(), StepError> {
+pub async fn undo(plan: &Plan, pod: &StepContext) -> Result<(), StepError> {
     for step in plan.steps().into_iter().rev() {
         if let Some(undone) = step.undo(pod).await {
             undone.map_err(|error| error.while_doing(&format!("undoing {}", step.name())))?;

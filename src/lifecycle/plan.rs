@@ -1,9 +1,9 @@
 //! What each kind of job does, at a glance: the state a pod goes through, the steps, the state it ends in.
 
 use super::steps::Step::{
-    self, Container, Environment, ForgetFence, Health, Image, Install, InstallServices, Network, Place, Port,
-    PostStart, PreStart, Processes, Proxy, RemoveContainer, RemoveNetwork, RemoveVolume, Repository, Services, Start,
-    Stop, Volume,
+    self, Container, Environment, Health, Image, Install, InstallServices, Network, Place, Port, PostStart, PreStart,
+    Processes, Proxy, RemoveContainer, RemoveFence, RemoveNetwork, RemoveVolume, Repository, Services, Start, Stop,
+    Volume,
 };
 use crate::store::{jobs::JobKind, pods::PodStatus};
 
@@ -11,10 +11,10 @@ use crate::store::{jobs::JobKind, pods::PodStatus};
 #[derive(Debug)]
 pub struct Plan {
     /// The pod's status while the job runs.
-    pub passing: PodStatus,
+    pub transitional: PodStatus,
     parts: &'static [&'static [Step]],
     /// The pod's status once it is done.
-    pub reaching: PodStatus,
+    pub target: PodStatus,
 }
 
 impl Plan {
@@ -43,21 +43,21 @@ const UP: &[Step] = &[
 ];
 
 const CREATE: Plan =
-    Plan { passing: PodStatus::Provisioning, parts: &[&[Place, Port], UP], reaching: PodStatus::Running };
+    Plan { transitional: PodStatus::Provisioning, parts: &[&[Place, Port], UP], target: PodStatus::Running };
 
 /// What a stopped pod holds in the database stays its own.
-const START: Plan = Plan { passing: PodStatus::Starting, parts: &[UP], reaching: PodStatus::Running };
+const START: Plan = Plan { transitional: PodStatus::Starting, parts: &[UP], target: PodStatus::Running };
 
 /// Container, volume, network and port stay.
-const STOP: Plan = Plan { passing: PodStatus::Stopping, parts: &[&[Stop]], reaching: PodStatus::Stopped };
+const STOP: Plan = Plan { transitional: PodStatus::Stopping, parts: &[&[Stop]], target: PodStatus::Stopped };
 
-const RESTART: Plan = Plan { passing: PodStatus::Starting, parts: &[&[Stop], UP], reaching: PodStatus::Running };
+const RESTART: Plan = Plan { transitional: PodStatus::Starting, parts: &[&[Stop], UP], target: PodStatus::Running };
 
 /// Whatever is there goes; what is not there is done.
 const DESTROY: Plan = Plan {
-    passing: PodStatus::Terminating,
-    parts: &[&[RemoveContainer, RemoveNetwork, RemoveVolume, ForgetFence]],
-    reaching: PodStatus::Terminated,
+    transitional: PodStatus::Terminating,
+    parts: &[&[RemoveContainer, RemoveNetwork, RemoveVolume, RemoveFence]],
+    target: PodStatus::Terminated,
 };
 
 /// The plan for a kind of job.
@@ -71,9 +71,9 @@ pub fn plan(kind: JobKind) -> &'static Plan {
     }
 }
 
-/// Whether a kind of job fits a pod; otherwise a sentence that says what would. `placed` is whether the pod has a server
+/// Whether a kind of job check_state a pod; otherwise a sentence that says what would. `placed` is whether the pod has a server
 /// and a port: whether it was ever created and not undone.
-pub fn fits(kind: JobKind, status: PodStatus, placed: bool) -> Result<(), String> {
+pub fn check_state(kind: JobKind, status: PodStatus, placed: bool) -> Result<(), String> {
     use PodStatus::{Pending, Terminated, Terminating};
     match (kind, status) {
         (JobKind::Destroy, _) => Ok(()),
@@ -97,13 +97,13 @@ mod tests {
     #[test]
     fn a_destroy_fits_every_pod_and_nothing_else_fits_a_destroyed_one() {
         let kinds = [JobKind::Create, JobKind::Start, JobKind::Stop, JobKind::Restart];
-        assert!(fits(JobKind::Destroy, PodStatus::Terminated, false).is_ok());
+        assert!(check_state(JobKind::Destroy, PodStatus::Terminated, false).is_ok());
         for kind in kinds {
-            let refusal = fits(kind, PodStatus::Terminated, false).unwrap_err();
+            let refusal = check_state(kind, PodStatus::Terminated, false).unwrap_err();
             assert!(refusal.contains(kind.as_str()) && refusal.contains("new pod"), "{refusal}");
         }
-        assert!(fits(JobKind::Stop, PodStatus::Pending, false).is_err());
-        assert!(fits(JobKind::Start, PodStatus::Failed, false).is_err());
-        assert!(fits(JobKind::Start, PodStatus::Failed, true).is_ok());
+        assert!(check_state(JobKind::Stop, PodStatus::Pending, false).is_err());
+        assert!(check_state(JobKind::Start, PodStatus::Failed, false).is_err());
+        assert!(check_state(JobKind::Start, PodStatus::Failed, true).is_ok());
     }
 }

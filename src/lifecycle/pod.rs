@@ -1,4 +1,4 @@
-//! What the steps of one execution work on: the pod as it was asked for, and the site it is on.
+//! What the steps of one execution work on: the pod as it was asked for, and the pod_host it is on.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -26,7 +26,7 @@ use crate::{
 
 /// What every execution of a process shares.
 #[derive(Clone)]
-pub struct Tools {
+pub struct Environment {
     pub db: PgPool,
     pub hosts: Arc<HostDirectory>,
     pub catalog: Arc<Catalog>,
@@ -43,8 +43,8 @@ pub struct Tools {
 }
 
 /// The pod of one execution.
-pub struct PodAtWork {
-    pub tools: Tools,
+pub struct StepContext {
+    pub environment: Environment,
     pub fence: Fence,
     pub cancel: CancellationToken,
     pub pod: Pod,
@@ -56,7 +56,7 @@ pub struct PodAtWork {
     pub progress: Arc<Progress>,
     pub log_budget: Arc<LogBudget>,
     place: Mutex<Place>,
-    site: OnceCell<Site>,
+    pod_host: OnceCell<PodHost>,
     project: OnceCell<PodSpec>,
     inside: OnceLock<Inside>,
     unsaid: Mutex<Vec<String>>,
@@ -71,16 +71,16 @@ struct Place {
 }
 
 /// Where the pod is, and the managers that work there.
-pub struct Site {
+pub struct PodHost {
     pub server: Server,
     pub runtime: ContainerRuntime,
     pub network: NetworkManager,
 }
 
-impl PodAtWork {
+impl StepContext {
     /// `attempt` is the job's.
     pub fn new(
-        tools: Tools,
+        environment: Environment,
         fence: Fence,
         cancel: CancellationToken,
         attempt: i32,
@@ -94,10 +94,10 @@ impl PodAtWork {
         let place = Place { server_id: pod.server_id.clone(), port: pod.proxy_port, reserved: pod.reserved() };
         let place = Mutex::new(place);
         let progress = Arc::new(Progress::new(attempt));
-        let log_budget = Arc::new(LogBudget::new(tools.log_budget_mb));
-        let (site, project, inside, unsaid) = (OnceCell::new(), OnceCell::new(), OnceLock::new(), Mutex::default());
+        let log_budget = Arc::new(LogBudget::new(environment.log_budget_mb));
+        let (pod_host, project, inside, unsaid) = (OnceCell::new(), OnceCell::new(), OnceLock::new(), Mutex::default());
         Self {
-            tools,
+            environment,
             fence,
             cancel,
             pod,
@@ -108,7 +108,7 @@ impl PodAtWork {
             progress,
             log_budget,
             place,
-            site,
+            pod_host,
             project,
             inside,
             unsaid,
@@ -118,7 +118,7 @@ impl PodAtWork {
     /// The same for commands that end by another token.
     #[must_use]
     pub fn with_cancel(self, cancel: CancellationToken) -> Self {
-        Self { cancel, site: OnceCell::new(), ..self }
+        Self { cancel, pod_host: OnceCell::new(), ..self }
     }
 
     fn with_place<T>(&self, act: impl FnOnce(&mut Place) -> T) -> T {
@@ -146,7 +146,7 @@ impl PodAtWork {
     }
 
     pub fn db(&self) -> &PgPool {
-        &self.tools.db
+        &self.environment.db
     }
 
     /// The spec with what the repository's own `pinacle.yaml` fills in: read once, when the pod runs and the repository
@@ -186,13 +186,13 @@ impl PodAtWork {
         names.try_for_each(|name| env_name(name)).map_err(|reason| format!("pod_secrets.name: {reason}"))
     }
 
-    /// The pod's site, looked up once: it does not change while a job runs.
+    /// The pod's pod_host, looked up once: it does not change while a job runs.
     ///
     /// # Errors
     /// The pod has no server, or its server can't be reached.
-    pub async fn site(&self) -> Result<&Site, StepError> {
-        match self.site_if_placed().await? {
-            Some(site) => Ok(site),
+    pub async fn pod_host(&self) -> Result<&PodHost, StepError> {
+        match self.pod_host_if_placed().await? {
+            Some(pod_host) => Ok(pod_host),
             None => Err(StepError::fail("the pod has no server yet; a create would give it one")),
         }
     }
@@ -201,16 +201,16 @@ impl PodAtWork {
     ///
     /// # Errors
     /// The pod's server can't be reached.
-    pub async fn site_if_placed(&self) -> Result<Option<&Site>, StepError> {
-        if let Some(site) = self.site.get() {
-            return Ok(Some(site));
+    pub async fn pod_host_if_placed(&self) -> Result<Option<&PodHost>, StepError> {
+        if let Some(pod_host) = self.pod_host.get() {
+            return Ok(Some(pod_host));
         }
         let Some(server_id) = self.with_place(|place| place.server_id.clone()) else { return Ok(None) };
         // The host may have to be dialled first.
         self.progress.write(self.db(), &self.fence).await?;
         let Some(server) = servers::get(self.db(), &server_id).await? else { return Ok(None) };
-        let site = self.site_on(server).await?;
-        Ok(Some(self.site.get_or_init(|| async { site }).await))
+        let pod_host = self.pod_host_on(server).await?;
+        Ok(Some(self.pod_host.get_or_init(|| async { pod_host }).await))
     }
 
     /// The pod's external port.
@@ -228,7 +228,7 @@ impl PodAtWork {
     /// # Errors
     /// The pod has no server, or its server can't be reached.
     pub async fn host_name(&self) -> Result<String, StepError> {
-        Ok(format!("pod-{}.{}", self.pod.slug, self.site().await?.server.domain).to_ascii_lowercase())
+        Ok(format!("pod-{}.{}", self.pod.slug, self.pod_host().await?.server.domain).to_ascii_lowercase())
     }
 
     /// Where a browser finds the pod's port 3000.
@@ -248,24 +248,24 @@ impl PodAtWork {
         Ok(self.with_place(|place| place.port.is_some()))
     }
 
-    async fn site_on(&self, server: Server) -> Result<Site, StepError> {
-        let host = self.tools.hosts.get(&server)?;
+    async fn pod_host_on(&self, server: Server) -> Result<PodHost, StepError> {
+        let host = self.environment.hosts.get(&server)?;
         let sudo = host.docker_needs_sudo().await?;
         let recorder = Recorder {
             db: self.db().clone(),
             host,
             fence: self.fence.clone(),
-            lease: self.tools.lease.clone(),
+            lease: self.environment.lease.clone(),
             redactor: self.redactor.clone(),
             progress: Arc::clone(&self.progress),
             budget: Arc::clone(&self.log_budget),
             cancel: self.cancel.clone(),
         };
-        let (pod_id, installation) = (&self.fence.pod_id, &self.tools.installation);
-        Ok(Site {
+        let (pod_id, installation) = (&self.fence.pod_id, &self.environment.installation);
+        Ok(PodHost {
             server,
             runtime: ContainerRuntime::new(recorder.clone(), sudo, pod_id, installation),
-            network: NetworkManager::new(recorder, sudo, pod_id, installation, self.tools.subnets),
+            network: NetworkManager::new(recorder, sudo, pod_id, installation, self.environment.subnets),
         })
     }
 }

@@ -11,7 +11,7 @@ use super::{
     running::{Stop, StopReason},
 };
 use crate::{
-    lifecycle::{self, Decision, Part, PodAtWork, StepError, Tools, fits, plan},
+    lifecycle::{self, Decision, Environment, Part, StepContext, StepError, check_state, plan},
     secrets::{PodSecret, open_all},
     spec::{self, Catalog, PodSpec, SpecError},
     store::{
@@ -35,26 +35,26 @@ const LAST_WRITE_RETRIES: usize = 8;
 
 /// How an execution ended, for the log and the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum JobOutcome {
     Succeeded,
     Failed,
     Cancelled,
     Retrying,
-    HandedBack,
+    Released,
     /// It waits for others.
     Deferred,
     /// Another worker has the pod.
     Fenced,
 }
 
-impl Ended {
+impl JobOutcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Retrying => "retrying",
-            Self::HandedBack => "handed back",
+            Self::Released => "handed back",
             Self::Deferred => "deferred",
             Self::Fenced => "fenced",
         }
@@ -62,7 +62,7 @@ impl Ended {
 }
 
 /// What shall be written, once the work has ended.
-enum Verdict {
+enum Transition {
     Succeed(PodStatus),
     Retry(Duration, String),
     Defer(String),
@@ -72,23 +72,36 @@ enum Verdict {
     Keep(String),
     /// The pod stays as it is.
     Close(JobStatus, String),
-    HandBack,
+    Release,
     Nothing,
 }
 
 /// Runs a claimed job to its end. `drain` asks it to hand the job back at the end of a step.
-pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &CancellationToken) -> Ended {
+pub async fn execute(
+    environment: &Environment,
+    claimed: &Claimed,
+    stop: &Stop,
+    drain: &CancellationToken,
+) -> JobOutcome {
     if let Some(reason) = &claimed.cancel_reason {
         stop.because(StopReason::Cancelled(reason.clone()));
     }
     let (fence, attempt_is_last) = (claimed.fence(), claimed.attempt >= claimed.max_attempts);
     let work = async {
-        let pod = prepare(tools, claimed).await?;
-        let (spec, unusable) = resolve(&pod, &tools.catalog)?;
-        let (secrets, unreadable) = secrets_for(tools, claimed).await?;
-        let pod = PodAtWork::new(tools.clone(), fence.clone(), stop.token.clone(), claimed.attempt, pod, spec, secrets);
+        let pod = prepare(environment, claimed).await?;
+        let (spec, unusable) = resolve(&pod, &environment.catalog)?;
+        let (secrets, unreadable) = secrets_for(environment, claimed).await?;
+        let pod = StepContext::new(
+            environment.clone(),
+            fence.clone(),
+            stop.token.clone(),
+            claimed.attempt,
+            pod,
+            spec,
+            secrets,
+        );
         if claimed.kind != JobKind::Destroy {
-            let printed = logs::printed(&tools.db, &claimed.pod_id, &claimed.job_id).await;
+            let printed = logs::printed(&environment.db, &claimed.pod_id, &claimed.job_id).await;
             pod.log_budget.spend(printed.map_err(StepError::from)?);
         }
         if claimed.attempt > claimed.max_attempts {
@@ -112,37 +125,37 @@ pub async fn execute(tools: &Tools, claimed: &Claimed, stop: &Stop, drain: &Canc
         if let Some(error) = unusable.filter(|_| !matches!(claimed.kind, JobKind::Stop | JobKind::Destroy)) {
             return Ok((pod, Err((Part::Hosts, StepError::fail(error)))));
         }
-        let walked = lifecycle::walk(plan(claimed.kind), &pod, drain).await;
-        Ok((pod, walked))
+        let ran = lifecycle::run_steps(plan(claimed.kind), &pod, drain).await;
+        Ok((pod, ran))
     };
-    let (verdict, progress) = match work.await {
-        Err(Refusal::Unfit(sentence)) => (Verdict::Close(JobStatus::Failed, sentence), None),
+    let (transition, progress) = match work.await {
+        Err(Refusal::State(sentence)) => (Transition::Close(JobStatus::Failed, sentence), None),
         Err(Refusal::Error(error)) => (judge(&error, claimed, stop, drain, attempt_is_last), None),
-        Ok((pod, Ok(()))) => (Verdict::Succeed(plan(claimed.kind).reaching), Some(pod.progress)),
+        Ok((pod, Ok(()))) => (Transition::Succeed(plan(claimed.kind).target), Some(pod.progress)),
         Ok((mut pod, Err((part, error)))) => {
             let judge = || judge(&error, claimed, stop, drain, attempt_is_last);
             let progress = Arc::clone(&pod.progress);
-            let mut verdict = judge();
-            if part == Part::Users && matches!(verdict, Verdict::Fail(JobStatus::Failed, _)) {
+            let mut transition = judge();
+            if part == Part::Users && matches!(transition, Transition::Fail(JobStatus::Failed, _)) {
                 pod = Box::pin(open(pod, stop)).await;
                 // It may have been told to stop meanwhile.
-                verdict = match judge() {
-                    Verdict::Fail(JobStatus::Failed, error) => {
-                        Verdict::Keep(format!("{}{KEPT}", error.trim_end_matches('.')))
+                transition = match judge() {
+                    Transition::Fail(JobStatus::Failed, error) => {
+                        Transition::Keep(format!("{}{KEPT}", error.trim_end_matches('.')))
                     }
                     other => other,
                 };
             }
-            (Box::pin(settle(verdict, claimed, pod)).await, Some(progress))
+            (Box::pin(settle(transition, claimed, pod)).await, Some(progress))
         }
     };
     let progress = progress.unwrap_or_else(|| Arc::new(Progress::new(claimed.attempt)));
-    write(tools, &fence, &verdict, &progress).await
+    write(environment, &fence, &transition, &progress).await
 }
 
 enum Refusal {
     /// The kind does not fit the pod's state: the job fails, the pod stays as it is.
-    Unfit(String),
+    State(String),
     Error(StepError),
 }
 
@@ -153,29 +166,32 @@ impl From<StepError> for Refusal {
 }
 
 /// Reads the pod, and whether the job makes sense for it.
-async fn prepare(tools: &Tools, claimed: &Claimed) -> Result<Pod, Refusal> {
-    let pod = pods::get(&tools.db, &claimed.pod_id).await.map_err(StepError::from)?;
-    let pod = pod.ok_or_else(|| Refusal::Unfit(format!("there is no pod {} any more", claimed.pod_id)))?;
-    fits(claimed.kind, pod.status, pod.proxy_port.is_some()).map_err(Refusal::Unfit)?;
+async fn prepare(environment: &Environment, claimed: &Claimed) -> Result<Pod, Refusal> {
+    let pod = pods::get(&environment.db, &claimed.pod_id).await.map_err(StepError::from)?;
+    let pod = pod.ok_or_else(|| Refusal::State(format!("there is no pod {} any more", claimed.pod_id)))?;
+    check_state(claimed.kind, pod.status, pod.proxy_port.is_some()).map_err(Refusal::State)?;
     if let Some(key) = &claimed.payload_key {
-        return Err(Refusal::Unfit(format!("payload.{key}: a {} job takes no payload; remove the key", claimed.kind)));
+        return Err(Refusal::State(format!("payload.{key}: a {} job takes no payload; remove the key", claimed.kind)));
     }
     Ok(pod)
 }
 
 /// Why a container can't be made from the pod's image. One that is there already stays, whatever was allowed since.
-fn check_image(pod: &PodAtWork) -> Option<SpecError> {
-    let images = &pod.tools.catalog.images;
+fn check_image(pod: &StepContext) -> Option<SpecError> {
+    let images = &pod.environment.catalog.images;
     pod.pod.container_id.is_none().then(|| images.check(&pod.spec.base_image)).and_then(Result::err)
 }
 
 /// What the job has to give to the pod, or to keep out of its record; or why that can't be had. A destroy runs nothing in
 /// the pod, and a stop does without where they are not known.
-async fn secrets_for(tools: &Tools, claimed: &Claimed) -> Result<(Option<Vec<PodSecret>>, Option<String>), StepError> {
+async fn secrets_for(
+    environment: &Environment,
+    claimed: &Claimed,
+) -> Result<(Option<Vec<PodSecret>>, Option<String>), StepError> {
     if claimed.kind == JobKind::Destroy {
         return Ok((None, None));
     }
-    let Some(stored) = secrets::of_pod(&tools.db, &claimed.pod_id).await? else {
+    let Some(stored) = secrets::of_pod(&environment.db, &claimed.pod_id).await? else {
         let what = "are more than 1 MiB, or more than 4096";
         let pod_id = &claimed.pod_id;
         return Ok((
@@ -183,7 +199,7 @@ async fn secrets_for(tools: &Tools, claimed: &Claimed) -> Result<(Option<Vec<Pod
             Some(format!("the secrets of pod {pod_id} {what}; delete some from pod_secrets, and requeue the pod")),
         ));
     };
-    let (keys, pod_id) = (Arc::clone(&tools.keys), claimed.pod_id.clone());
+    let (keys, pod_id) = (Arc::clone(&environment.keys), claimed.pod_id.clone());
     let opened = tokio::task::spawn_blocking(move || open_all(&keys, &pod_id, stored)).await;
     match opened.map_err(|error| StepError::retry(format!("the secrets could not be opened: {error}")))? {
         Ok(secrets) => Ok((Some(secrets), None)),
@@ -208,25 +224,25 @@ fn judge(
     stop: &Stop,
     drain: &CancellationToken,
     attempt_is_last: bool,
-) -> Verdict {
+) -> Transition {
     let message = error.message.clone();
     match (error.decision, stop.reason()) {
-        (Decision::Fenced, _) | (_, Some(StopReason::LeaseLost)) => Verdict::Nothing,
-        (_, Some(StopReason::Cancelled(reason))) => Verdict::Fail(JobStatus::Cancelled, reason),
-        (_, Some(StopReason::Deadline)) => Verdict::Fail(
+        (Decision::Fenced, _) | (_, Some(StopReason::LeaseLost)) => Transition::Nothing,
+        (_, Some(StopReason::Cancelled(reason))) => Transition::Fail(JobStatus::Cancelled, reason),
+        (_, Some(StopReason::Deadline)) => Transition::Fail(
             JobStatus::Failed,
             format!("the {} did not finish within the time a job may take (JOB_TIMEOUT)", claimed.kind),
         ),
-        (_, Some(StopReason::Shutdown)) => Verdict::HandBack,
-        (Decision::Cancelled, None) if drain.is_cancelled() => Verdict::HandBack,
-        (Decision::Defer, None) => Verdict::Defer(message),
+        (_, Some(StopReason::Shutdown)) => Transition::Release,
+        (Decision::Cancelled, None) if drain.is_cancelled() => Transition::Release,
+        (Decision::Defer, None) => Transition::Defer(message),
         (Decision::Retry | Decision::Cancelled, None) if !attempt_is_last => {
-            Verdict::Retry(delay_after(claimed.attempt), message)
+            Transition::Retry(delay_after(claimed.attempt), message)
         }
         (Decision::Retry, None) => {
-            Verdict::Fail(JobStatus::Failed, format!("{message} (gave up after {} attempts)", claimed.attempt))
+            Transition::Fail(JobStatus::Failed, format!("{message} (gave up after {} attempts)", claimed.attempt))
         }
-        (Decision::Fail | Decision::Cancelled, None) => Verdict::Fail(JobStatus::Failed, message),
+        (Decision::Fail | Decision::Cancelled, None) => Transition::Fail(JobStatus::Failed, message),
     }
 }
 
@@ -234,7 +250,7 @@ fn judge(
 const KEPT: &str = ". What was made is kept: look at it in the pod's terminal, then requeue the pod, or destroy it";
 
 /// Starts the services of a pod that failed in its user's part, so that the user can look at it.
-async fn open(pod: PodAtWork, stop: &Stop) -> PodAtWork {
+async fn open(pod: StepContext, stop: &Stop) -> StepContext {
     // Time is up for the job, and not for this.
     let pod = if stop.reason().is_some() { pod.with_cancel(CancellationToken::new()) } else { pod };
     drop(tokio::time::timeout(OPEN_TIMEOUT, lifecycle::open(&pod)).await);
@@ -243,64 +259,69 @@ async fn open(pod: PodAtWork, stop: &Stop) -> PodAtWork {
 
 /// Cleans up where the job will not be tried again: a create of a pod that never ran is undone, unless a destroy does
 /// that anyway. A pod that once ran keeps all it has, its user's data above all.
-async fn settle(verdict: Verdict, claimed: &Claimed, pod: PodAtWork) -> Verdict {
-    let Verdict::Fail(ended, error) = verdict else { return verdict };
+async fn settle(transition: Transition, claimed: &Claimed, pod: StepContext) -> Transition {
+    let Transition::Fail(ended, error) = transition else { return transition };
     let db = pod.db();
     if ended == JobStatus::Cancelled && jobs::destroy_follows(db, &claimed.pod_id).await.unwrap_or(false) {
-        return Verdict::Close(ended, error);
+        return Transition::Close(ended, error);
     }
     if claimed.kind != JobKind::Create || pod.pod.last_started_at.is_some() {
-        return Verdict::Fail(ended, error);
+        return Transition::Fail(ended, error);
     }
     let stopped = CancellationToken::new();
     let pod = pod.with_cancel(stopped.clone());
     let undone = tokio::time::timeout(UNDO_TIMEOUT, lifecycle::undo(plan(claimed.kind), &pod)).await;
     let left = match undone {
-        Ok(Ok(())) => return Verdict::Fail(ended, error),
-        Ok(Err(undo)) if undo.decision == Decision::Fenced => return Verdict::Nothing,
+        Ok(Ok(())) => return Transition::Fail(ended, error),
+        Ok(Err(undo)) if undo.decision == Decision::Fenced => return Transition::Nothing,
         Ok(Err(undo)) => undo.to_string(),
         Err(_) => {
             stopped.cancel();
             format!("the undo took longer than {} s", UNDO_TIMEOUT.as_secs())
         }
     };
-    Verdict::Fail(ended, format!("{error}. What was made is not all removed yet ({left}); destroy or requeue the pod"))
+    Transition::Fail(
+        ended,
+        format!("{error}. What was made is not all removed yet ({left}); destroy or requeue the pod"),
+    )
 }
 
-/// Writes the verdict. The database may be away for a moment; the work that was done is worth some patience.
-async fn write(tools: &Tools, fence: &Fence, verdict: &Verdict, progress: &Progress) -> Ended {
-    let db = &tools.db;
+/// Writes the transition. The database may be away for a moment; the work that was done is worth some patience.
+async fn write(environment: &Environment, fence: &Fence, transition: &Transition, progress: &Progress) -> JobOutcome {
+    let db = &environment.db;
     let write = || async {
-        let steps = match verdict {
-            Verdict::Succeed(_) | Verdict::Fail(..) | Verdict::Keep(_) => progress.changes().await,
-            Verdict::Nothing => return Ok(Ended::Fenced),
-            Verdict::Retry(..) | Verdict::Defer(_) | Verdict::Close(..) | Verdict::HandBack => {
+        let steps = match transition {
+            Transition::Succeed(_) | Transition::Fail(..) | Transition::Keep(_) => progress.changes().await,
+            Transition::Nothing => return Ok(JobOutcome::Fenced),
+            Transition::Retry(..) | Transition::Defer(_) | Transition::Close(..) | Transition::Release => {
                 progress.write(db, fence).await?;
                 Changes::default()
             }
         };
-        match verdict {
-            Verdict::Succeed(pod) => jobs::succeed(db, fence, *pod, &steps).await.map(|()| Ended::Succeeded),
-            Verdict::Retry(delay, error) => jobs::retry(db, fence, *delay, error).await.map(|()| Ended::Retrying),
-            Verdict::Defer(reason) => jobs::defer(db, fence, DEFERRAL, reason).await.map(|()| Ended::Deferred),
-            Verdict::Fail(ended, error) => jobs::fail(db, fence, *ended, error, &steps).await.map(|()| of(*ended)),
-            Verdict::Keep(error) => jobs::keep(db, fence, error, &steps).await.map(|()| Ended::Failed),
-            Verdict::Close(ended, error) => jobs::close(db, fence, *ended, error).await.map(|()| of(*ended)),
-            Verdict::HandBack => jobs::hand_back(db, fence).await.map(|()| Ended::HandedBack),
-            Verdict::Nothing => Ok(Ended::Fenced),
+        match transition {
+            Transition::Succeed(pod) => jobs::succeed(db, fence, *pod, &steps).await.map(|()| JobOutcome::Succeeded),
+            Transition::Retry(delay, error) => {
+                jobs::retry(db, fence, *delay, error).await.map(|()| JobOutcome::Retrying)
+            }
+            Transition::Defer(reason) => jobs::defer(db, fence, DEFERRAL, reason).await.map(|()| JobOutcome::Deferred),
+            Transition::Fail(ended, error) => jobs::fail(db, fence, *ended, error, &steps).await.map(|()| of(*ended)),
+            Transition::Keep(error) => jobs::keep(db, fence, error, &steps).await.map(|()| JobOutcome::Failed),
+            Transition::Close(ended, error) => jobs::close(db, fence, *ended, error).await.map(|()| of(*ended)),
+            Transition::Release => jobs::release(db, fence).await.map(|()| JobOutcome::Released),
+            Transition::Nothing => Ok(JobOutcome::Fenced),
         }
     };
     let written = (|| store::when_unlocked(&write))
         .retry(ExponentialBuilder::default().with_max_times(LAST_WRITE_RETRIES))
-        .when(|error| matches!(error, StoreError::Database(_)) && tools.lease.is_valid())
+        .when(|error| matches!(error, StoreError::Database(_)) && environment.lease.is_valid())
         .await;
     written.unwrap_or_else(|error| {
         tracing::warn!(job.id = %fence.job_id, pod.id = %fence.pod_id, %error,
             "The end of job {} could not be written; another worker takes it up.", fence.job_id);
-        Ended::Fenced
+        JobOutcome::Fenced
     })
 }
 
-fn of(ended: JobStatus) -> Ended {
-    if ended == JobStatus::Cancelled { Ended::Cancelled } else { Ended::Failed }
+fn of(ended: JobStatus) -> JobOutcome {
+    if ended == JobStatus::Cancelled { JobOutcome::Cancelled } else { JobOutcome::Failed }
 }

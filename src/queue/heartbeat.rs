@@ -1,4 +1,4 @@
-//! Renews the leases of what this process runs, hears of cancels, and stops what it may no longer run.
+//! Renews the leases of the jobs that this process runs, and stops those that were cancelled or belong to another by now.
 
 use std::{sync::Arc, time::Instant};
 
@@ -11,17 +11,17 @@ use super::{
 };
 use crate::{host::LeaseClock, store::jobs};
 
-/// Where the database says that a running job shall stop.
+/// The channel on which the database announces the cancel of a running job.
 const CANCELS: &str = "pod_job_cancels";
 
-/// Beats until `end`. Between beats a cancel is heard at once.
+/// Renews the leases every [`HEARTBEAT_INTERVAL`] until `end`; a cancel that arrives in between renews them at once.
 pub async fn run(db: PgPool, worker: String, running: Arc<Running>, lease: LeaseClock, end: CancellationToken) {
     let mut cancels = None;
     loop {
-        beat(&db, &worker, &running, &lease).await;
+        renew_leases(&db, &worker, &running, &lease).await;
         tokio::select! {
             () = tokio::time::sleep(HEARTBEAT_INTERVAL) => {}
-            () = hear(&db, &mut cancels) => {}
+            () = wait_for_cancel(&db, &mut cancels) => {}
             () = end.cancelled() => return,
         }
     }
@@ -33,19 +33,19 @@ async fn listen(db: &PgPool) -> Option<PgListener> {
     Some(listener)
 }
 
-/// Waits for a cancel, or for the loss of the listener. One that can't be had now is tried again after the next beat,
-/// which does not wait for it.
-async fn hear(db: &PgPool, cancels: &mut Option<PgListener>) {
+/// Waits for a cancel, or for the loss of the listener. A listener that cannot connect is tried again after the next
+/// renewal.
+async fn wait_for_cancel(db: &PgPool, cancels: &mut Option<PgListener>) {
     if cancels.is_none() {
         *cancels = listen(db).await;
     }
     let Some(listener) = cancels else { return std::future::pending().await };
-    if !listener.try_recv().await.is_ok_and(|heard| heard.is_some()) {
+    if !listener.try_recv().await.is_ok_and(|notification| notification.is_some()) {
         *cancels = None;
     }
 }
 
-async fn beat(db: &PgPool, worker: &str, running: &Running, lease: &LeaseClock) {
+async fn renew_leases(db: &PgPool, worker: &str, running: &Running, lease: &LeaseClock) {
     let asked_at = Instant::now();
     let renewed = tokio::time::timeout(HEARTBEAT_INTERVAL, jobs::renew(db, worker, &running.job_ids())).await;
     match renewed {
@@ -54,7 +54,7 @@ async fn beat(db: &PgPool, worker: &str, running: &Running, lease: &LeaseClock) 
             running.compare(&held, asked_at);
         }
         Ok(Err(error)) => give_up_if_late(running, lease, &error.to_string()),
-        Err(_) => give_up_if_late(running, lease, "no answer"),
+        Err(_) => give_up_if_late(running, lease, "no response from the database"),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Keeps in touch with the pod hosts: a first command finds its connection open, and `servers.last_heartbeat_at` says
-//! who answers.
+//! Keeps a connection to every pod host open, so that a first command does not wait for one, and writes
+//! `servers.last_heartbeat_at`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,12 +14,12 @@ use crate::{
 
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// Greets every server that is not offline, until `end`.
-pub async fn keep_in_touch(db: PgPool, hosts: Arc<HostDirectory>, end: CancellationToken) {
+/// Probes every server that is not offline, until `end`.
+pub async fn keep_connected(db: PgPool, hosts: Arc<HostDirectory>, end: CancellationToken) {
     loop {
         let round = async {
             let servers = servers::in_use(&db).await.unwrap_or_default();
-            join_all(servers.iter().map(|server| greet(&db, &hosts, server))).await;
+            join_all(servers.iter().map(|server| probe(&db, &hosts, server))).await;
         };
         tokio::select! {
             () = async { round.await; tokio::time::sleep(INTERVAL).await } => {}
@@ -28,13 +28,13 @@ pub async fn keep_in_touch(db: PgPool, hosts: Arc<HostDirectory>, end: Cancellat
     }
 }
 
-async fn greet(db: &PgPool, hosts: &HostDirectory, server: &Server) {
-    let answered = match hosts.get(server) {
+async fn probe(db: &PgPool, hosts: &HostDirectory, server: &Server) {
+    let probed = match hosts.get(server) {
         Ok(host) => host.connection.test_connection().await,
         Err(error) => Err(error),
     };
-    match answered {
-        Ok(()) => drop(servers::heard_from(db, &server.id).await),
-        Err(error) => tracing::warn!(server.name = %server.name, %error, "Server {} does not answer.", server.name),
+    match probed {
+        Ok(()) => drop(servers::record_heartbeat(db, &server.id).await),
+        Err(error) => tracing::warn!(server.name = %server.name, %error, "Server {} does not respond.", server.name),
     }
 }

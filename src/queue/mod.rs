@@ -13,7 +13,7 @@ mod wakeups;
 
 use std::time::Duration;
 
-pub use hosts::keep_in_touch;
+pub use hosts::keep_connected;
 pub use pool::{PoolSettings, run};
 
 /// How often a worker renews the leases of what it runs.

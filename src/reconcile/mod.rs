@@ -1,11 +1,11 @@
 //! Reconciliation: compares what the database says of a host's pods with what the host holds, and brings the two
 //! together. A pod is mended by a job, like any other change to it, so all that holds for jobs holds here; only what no
-//! pod accounts for is removed directly ([`strays`]), and never what does not carry our label.
+//! pod accounts for is removed directly ([`orphans`]), and never what does not carry our label.
 
 pub(crate) mod compare;
 pub(crate) mod inventory;
-mod mend;
-mod strays;
+mod orphans;
+mod repair;
 pub(crate) mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -20,7 +20,7 @@ use crate::{
     host::{ConnectionError, HostDirectory},
     store::{
         self,
-        reconcile::{believed, lock, see},
+        reconcile::{lock, pod_records, see},
         servers::{self, Server},
     },
 };
@@ -118,7 +118,7 @@ impl Reconciler {
     pub async fn server(&self, server: &Server, cancel: &CancellationToken) -> Report {
         let _turn = self.turns.acquire().await;
         let mut report = Report { server: server.name.clone(), findings: Vec::new(), stopped: None };
-        if let Err(error) = self.look(server, &mut report, cancel).await {
+        if let Err(error) = self.compare_server(server, &mut report, cancel).await {
             tracing::warn!(server.name = %server.name, %error, "The reconciliation of server {} stopped.", server.name);
             report.stopped = Some(error.to_string());
         }
@@ -143,16 +143,21 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn look(&self, server: &Server, report: &mut Report, cancel: &CancellationToken) -> Result<(), Stopped> {
+    async fn compare_server(
+        &self,
+        server: &Server,
+        report: &mut Report,
+        cancel: &CancellationToken,
+    ) -> Result<(), Stopped> {
         let Some(_turn) = lock(&self.db, &server.id).await? else {
             report.stopped = Some("another reconciliation of this server is under way".to_owned());
             return Ok(());
         };
         self.recount(server, report).await?;
         let host = self.hosts.get(server)?;
-        let before = believed(&self.db, &server.id, &[]).await?;
+        let before = pod_records(&self.db, &server.id, &[]).await?;
         let inventory = Inventory::take(&host, cancel).await?;
-        let after = believed(&self.db, &server.id, &inventory.pod_ids()).await?;
+        let after = pod_records(&self.db, &server.id, &inventory.pod_ids()).await?;
         let (server_id, installation) = (&*server.id, &*self.installation);
         let (before, inventory, after, grace) = (&before, &inventory, &after, self.grace);
         let differences = compare(&Sides { server_id, installation, before, inventory, after, grace });
@@ -162,18 +167,18 @@ impl Reconciler {
                 written => written?,
             }
         }
-        for deviation in &differences.deviations {
-            let done = match self.mend(deviation).await {
+        for drift in &differences.drifts {
+            let done = match self.repair(drift).await {
                 Err(error) if store::is_locked(&error) => LOCKED.to_owned(),
                 done => done?,
             };
-            let pod = &deviation.pod;
-            report.add(format!("pod {} ({})", pod.slug, pod.id), &deviation.what, done);
+            let pod = &drift.pod;
+            report.add(format!("pod {} ({})", pod.slug, pod.id), &drift.what, done);
         }
         for thing in &differences.unknown {
             report.add(thing, "it carries our label, and names no pod that could be ours", "left alone");
         }
-        let leases = strays::Leases::new(inventory, after);
-        self.clear_away(server, &host, &differences.strays, &leases, report, cancel).await
+        let leases = orphans::Leases::new(inventory, after);
+        self.clear_away(server, &host, &differences.orphans, &leases, report, cancel).await
     }
 }

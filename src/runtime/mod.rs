@@ -122,7 +122,8 @@ impl ContainerRuntime {
         if let Some(volumes) = facts.get(&fact) {
             return Ok(Some(Image::with_volumes(&volumes)));
         }
-        let looked = self.recorder.look(&self.docker(["image", "inspect", "--format", VOLUMES, image])).await?;
+        let looked =
+            self.recorder.run_unchecked(&self.docker(["image", "inspect", "--format", VOLUMES, image])).await?;
         if !looked.outcome.success() {
             return Ok(None);
         }
@@ -147,7 +148,7 @@ impl ContainerRuntime {
         let info = self.recorder.run(&self.docker(["info", "--format", "{{.Driver}} {{.DockerRootDir}}"])).await?;
         let (driver, folder) = info.stdout.trim().split_once(' ').unwrap_or_default();
         let find = ["--noheadings", "--output", "FSTYPE,OPTIONS", "--target", folder];
-        let mount = self.recorder.look(&Command::new("findmnt").args(find).sudo(self.sudo)).await?;
+        let mount = self.recorder.run_unchecked(&Command::new("findmnt").args(find).sudo(self.sudo)).await?;
         let told = format!("{driver} {}", mount.stdout);
         facts.put(FACT.to_owned(), told.clone());
         Ok(DiskQuota::told(&told))
@@ -274,7 +275,7 @@ impl ContainerRuntime {
             address => address,
         };
         let wait = shell::script_for("bash", ANSWERS, [address, &port.to_string()]).timeout(ANSWERS_TIMEOUT);
-        self.recorder.look(&wait.label("🔀 Waiting for the pod's proxy")).await.map(drop)
+        self.recorder.run_unchecked(&wait.label("🔀 Waiting for the pod's proxy")).await.map(drop)
     }
 
     pub async fn stop(&self) -> Result<(), HostError> {
@@ -322,19 +323,19 @@ impl ContainerRuntime {
     }
 
     /// Removes the pod's fence file: no command of this pod may follow.
-    pub async fn forget_fence(&self) -> Result<(), HostError> {
+    pub async fn remove_fence(&self) -> Result<(), HostError> {
         self.recorder.run(&Command::new("true").closes_fence()).await.map(drop)
     }
 
     /// Why Docker commands fail on this host, where the reason is the host and not the command.
     pub async fn diagnose(&self) -> Result<Diagnosis, HostError> {
-        let info = self.recorder.look(&self.docker(["info", "--format", "{{json .Runtimes}}"])).await?;
+        let info = self.recorder.run_unchecked(&self.docker(["info", "--format", "{{json .Runtimes}}"])).await?;
         if !info.outcome.success() {
             return Ok(Diagnosis::DockerIsDown);
         }
         let runtimes: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(info.stdout.trim()).unwrap_or_default();
-        Ok(if runtimes.contains_key(RUNTIME) { Diagnosis::Fit } else { Diagnosis::NoGvisor })
+        Ok(if runtimes.contains_key(RUNTIME) { Diagnosis::Healthy } else { Diagnosis::NoGvisor })
     }
 }
 
@@ -359,7 +360,7 @@ pub fn image_fact(image: &str) -> String {
 /// What is wrong with a pod host's Docker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Diagnosis {
-    Fit,
+    Healthy,
     DockerIsDown,
     NoGvisor,
 }

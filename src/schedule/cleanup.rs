@@ -9,7 +9,7 @@ use sqlx::PgPool;
 
 use crate::{
     settings::Settings,
-    store::{doorbells, jobs, logs, schedule},
+    store::{jobs, logs, schedule, wakeups},
 };
 
 /// Rows in one transaction: some milliseconds' work, however large the logs are.
@@ -57,7 +57,7 @@ impl Cleanup {
         logs += self.hold_pods_to_their_limit(db).await?;
         let jobs = self.delete_finished_jobs(db).await?;
         schedule::forget_ticks(db, age).await?;
-        doorbells::forget_dead_workers(db).await?;
+        wakeups::forget_dead_workers(db).await?;
         jobs::forget_old_heartbeats(db).await?;
         Ok(Deleted { logs, jobs })
     }

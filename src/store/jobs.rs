@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
 pub use claim::{Claimant, Claimed, Held, Limits, claim, renew};
-pub use end::{close, defer, fail, hand_back, keep, note, retry, succeed};
+pub use end::{close, defer, fail, keep, note, release, retry, succeed};
 pub use left_behind::{forget_old_heartbeats, preempt_for_due_destroys, rescue, wake_held};
 pub use retention::{Walk, delete_finished};
 

@@ -1,14 +1,13 @@
 //! All SQL, one file a table. What an execution writes carries its [`Fence`]: where another worker has taken the pod
 //! over in the meantime, nothing is written and [`StoreError::Fenced`] says so.
 
-pub mod doorbells;
-pub mod extras;
 pub mod health;
 pub mod images;
 pub mod installation;
 pub mod jobs;
 pub mod logs;
 mod migrate;
+pub mod orphans;
 pub mod places;
 pub mod pods;
 pub mod reconcile;
@@ -17,6 +16,7 @@ pub mod schedule;
 pub mod secrets;
 pub mod servers;
 pub mod steps;
+pub mod wakeups;
 
 use std::time::Duration;
 

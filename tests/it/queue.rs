@@ -5,7 +5,6 @@ mod cancel;
 mod capacity;
 mod claim;
 mod destroy;
-mod doorbells;
 mod enqueue;
 mod events;
 mod fence;
@@ -14,6 +13,7 @@ mod progress;
 mod requeue;
 mod rescue;
 mod slots;
+mod wakeups;
 
 use std::time::Duration;
 

@@ -39,7 +39,7 @@ pub async fn check(docker: &Docker, asked: &Asked<'_>, floor_is_needed: bool, se
         section.info("that a pod's files survive stop and start is not proven: the base image is absent");
         return;
     }
-    section.fit(format!("the base image {image} is present"));
+    section.pass(format!("the base image {image} is present"));
     if !docker.knows_gvisor() {
         return;
     }
@@ -57,17 +57,17 @@ pub async fn check(docker: &Docker, asked: &Asked<'_>, floor_is_needed: bool, se
     }
     match proof {
         Ok(reached) => {
-            section.fit("a container runs in gVisor, and a file that it writes survives stop and start");
+            section.pass("a container runs in gVisor, and a file that it writes survives stop and start");
             floor(&reached, floor_is_needed, section);
         }
-        Err(Unproven::Otherwise(what)) => section.unfit(
+        Err(Unproven::Otherwise(what)) => section.fail(
             what,
             format!(
                 "register gVisor's own runsc with Docker as {RUNTIME}, with --overlay2=none; deploy/pod-host.sh does so \
                  on a Debian machine"
             ),
         ),
-        Err(Unproven::Failed(what, reason)) => section.unfit(
+        Err(Unproven::Failed(what, reason)) => section.fail(
             format!("{what} a container with the runtime {RUNTIME} failed: {reason}"),
             "see Docker's own log on the host (`journalctl -u docker`)",
         ),
@@ -79,14 +79,14 @@ pub async fn check(docker: &Docker, asked: &Asked<'_>, floor_is_needed: bool, se
 
 fn floor(reached: &[String], is_needed: bool, section: &mut Section) {
     if reached.is_empty() {
-        section.fit("a container reaches neither the host nor private networks");
+        section.pass("a container reaches neither the host nor private networks");
         return;
     }
     let what = format!("a container is not kept from {}, nor a pod", reached.join(", "));
     if is_needed {
         let advice = "run deploy/pod-host.sh there again: it puts up the floor of the pods' network. Until then no pod is \
             made there, unless ALLOW_UNCONFINED_PODS is true";
-        section.unfit(what, advice);
+        section.fail(what, advice);
     } else {
         section.info(what + ", and ALLOW_UNCONFINED_PODS is true");
     }

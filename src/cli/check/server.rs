@@ -94,7 +94,7 @@ pub async fn check(
             } else {
                 "commands run"
             };
-            section.fit(how);
+            section.pass(how);
             let mut asked = Asked { host, sudo: false, cancel };
             if let Some(docker) = docker::check(server, &mut asked, &mut section).await {
                 proof::check(&docker, &asked, floor_is_needed, &mut section).await;
@@ -137,15 +137,15 @@ async fn ports(asked: &Asked<'_>, section: &mut Section) {
     let taken = match tables {
         Ok(tables) => parse_listening_ports(&tables),
         Err(reason) => {
-            section.unfit(format!("its ports are not known: {reason}"), "see that /proc is mounted there");
+            section.fail(format!("its ports are not known: {reason}"), "see that /proc is mounted there");
             return;
         }
     };
     let free = PORTS.filter(|port| !taken.contains(port)).count();
     let what = format!("{free} of the {} ports from {} to {} are free", PORTS.count(), PORTS.start(), PORTS.end());
     if free > 0 {
-        section.fit(what);
+        section.pass(what);
     } else {
-        section.unfit(what, "end what listens there, or add another server");
+        section.fail(what, "end what listens there, or add another server");
     }
 }

@@ -3,7 +3,7 @@
 use super::{Ensured, notices::note, placement};
 use crate::{
     host::HostError,
-    lifecycle::{Decision, PodAtWork, StepError, pod::Site},
+    lifecycle::{Decision, StepContext, StepError, pod::PodHost},
     runtime::{Container, ContainerSpec, Diagnosis, Found, Limits},
     store::{
         images,
@@ -13,12 +13,12 @@ use crate::{
 
 /// Says what Docker was asked for and could not do. Where the host is to blame, it says so instead, and whether trying
 /// again makes sense.
-async fn explain(site: &Site, wish: &str, error: HostError) -> StepError {
+async fn explain(pod_host: &PodHost, wish: &str, error: HostError) -> StepError {
     if !matches!(error, HostError::Failed { .. }) {
         return StepError::from(error).while_doing(wish);
     }
-    let name = &site.server.name;
-    match site.runtime.diagnose().await {
+    let name = &pod_host.server.name;
+    match pod_host.runtime.diagnose().await {
         Ok(Diagnosis::DockerIsDown) => StepError::retry(format!(
             "{wish}: Docker on server {name} does not answer ({error}). Start it, and see `pinacle-worker check`"
         )),
@@ -26,7 +26,7 @@ async fn explain(site: &Site, wish: &str, error: HostError) -> StepError {
             "{wish}: Docker on server {name} has no runtime `runsc`. Install gVisor there and register it (see \
              deploy/pod-host.sh), then requeue the pod"
         )),
-        Ok(Diagnosis::Fit) => {
+        Ok(Diagnosis::Healthy) => {
             StepError { decision: Decision::Retry, message: format!("{wish} on server {name}: {error}") }
         }
         Err(diagnosis) => StepError::from(diagnosis).while_doing(wish),
@@ -34,33 +34,33 @@ async fn explain(site: &Site, wish: &str, error: HostError) -> StepError {
 }
 
 macro_rules! ask {
-    ($site:expr, $wish:literal, $call:expr) => {
+    ($pod_host:expr, $wish:literal, $call:expr) => {
         match $call.await {
             Ok(answer) => answer,
-            Err(error) => return Err(explain($site, $wish, error).await),
+            Err(error) => return Err(explain($pod_host, $wish, error).await),
         }
     };
 }
 
 /// Creates the network, and the volume with it: each of the two takes its time.
-pub async fn network(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let site = pod.site().await?;
-    let found = ask!(site, "looking for the network", site.runtime.found());
-    note_losses(pod, site, &found).await?;
+pub async fn network(pod: &StepContext) -> Result<Ensured, StepError> {
+    let pod_host = pod.pod_host().await?;
+    let found = ask!(pod_host, "looking for the network", pod_host.runtime.found());
+    note_losses(pod, pod_host, &found).await?;
     if !found.networks.is_empty() {
-        return Ok(Ensured::Already);
+        return Ok(Ensured::Unchanged);
     }
-    let creation = ask!(site, "looking at the host's way out", site.network.creation(pod.port().await?));
-    ask!(site, "creating the network", site.runtime.create_network(creation, &pod.spec.tier));
-    Ok(Ensured::Done)
+    let creation = ask!(pod_host, "looking at the host's way out", pod_host.network.creation(pod.port().await?));
+    ask!(pod_host, "creating the network", pod_host.runtime.create_network(creation, &pod.spec.tier));
+    Ok(Ensured::Changed)
 }
 
 /// Notes what a pod that has run has lost on its host, before it is made anew.
-async fn note_losses(pod: &PodAtWork, site: &Site, found: &Found) -> Result<(), StepError> {
+async fn note_losses(pod: &StepContext, pod_host: &PodHost, found: &Found) -> Result<(), StepError> {
     if pod.pod.last_started_at.is_none() {
         return Ok(());
     }
-    let server = &site.server.name;
+    let server = &pod_host.server.name;
     if !found.has_workspace() {
         let lost = format!("the pod's volume was gone from server {server}, and with it all files in /workspace");
         note(pod, &lost).await?;
@@ -76,30 +76,30 @@ async fn note_losses(pod: &PodAtWork, site: &Site, found: &Found) -> Result<(), 
     Ok(())
 }
 
-pub async fn volume(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let site = pod.site().await?;
-    let found = ask!(site, "looking for the volume", site.runtime.found());
+pub async fn volume(pod: &StepContext) -> Result<Ensured, StepError> {
+    let pod_host = pod.pod_host().await?;
+    let found = ask!(pod_host, "looking for the volume", pod_host.runtime.found());
     if found.has_workspace() {
         return Ok(Ensured::by(found.volume_is_new));
     }
-    ask!(site, "creating the volume", site.runtime.create_volume(&pod.spec.tier));
-    Ok(Ensured::Done)
+    ask!(pod_host, "creating the volume", pod_host.runtime.create_volume(&pod.spec.tier));
+    Ok(Ensured::Changed)
 }
 
-pub async fn image(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let site = pod.site().await?;
+pub async fn image(pod: &StepContext) -> Result<Ensured, StepError> {
+    let pod_host = pod.pod_host().await?;
     let image = pod.spec.base_image.as_str();
-    if ask!(site, "looking for the container", site.runtime.found()).container().is_some() {
-        return Ok(Ensured::Already);
+    if ask!(pod_host, "looking for the container", pod_host.runtime.found()).container().is_some() {
+        return Ok(Ensured::Unchanged);
     }
-    pod.tools.catalog.images.check(image).map_err(|error| StepError::fail(error.to_string()))?;
-    let mut found = ask!(site, "looking for the image", site.runtime.image(image));
+    pod.environment.catalog.images.check(image).map_err(|error| StepError::fail(error.to_string()))?;
+    let mut found = ask!(pod_host, "looking for the image", pod_host.runtime.image(image));
     let fetched = found.is_none();
     if fetched {
         // Before, for a fetch that is cut off may still bring it.
-        images::fetched(pod.db(), &site.server.id, image).await?;
-        ask!(site, "fetching the image", site.runtime.pull_image(image));
-        found = ask!(site, "looking at the image", site.runtime.image(image));
+        images::fetched(pod.db(), &pod_host.server.id, image).await?;
+        ask!(pod_host, "fetching the image", pod_host.runtime.pull_image(image));
+        found = ask!(pod_host, "looking at the image", pod_host.runtime.image(image));
     }
     let volumes = found.map(|image| image.volumes).unwrap_or_default();
     if volumes.is_empty() {
@@ -111,67 +111,67 @@ pub async fn image(pod: &PodAtWork) -> Result<Ensured, StepError> {
     )))
 }
 
-pub async fn container(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let site = pod.site().await?;
-    let found = ask!(site, "looking for the container", site.runtime.found());
+pub async fn container(pod: &StepContext) -> Result<Ensured, StepError> {
+    let pod_host = pod.pod_host().await?;
+    let found = ask!(pod_host, "looking for the container", pod_host.runtime.found());
     if let Some(container) = found.container() {
         pods::set_container(pod.db(), &pod.fence, Some(&container.id)).await?;
-        let joined = rejoin(pod, site, container, &found.networks).await?;
-        return Ok(Ensured::by(resize(pod, site).await? || joined == Ensured::Done));
+        let joined = rejoin(pod, pod_host, container, &found.networks).await?;
+        return Ok(Ensured::by(resize(pod, pod_host).await? || joined == Ensured::Changed));
     }
-    placement::reserve_growth(pod, site).await?;
+    placement::reserve_growth(pod, pod_host).await?;
     let spec = ContainerSpec {
         image: &pod.spec.base_image,
         hostname: &pod.pod.slug,
         tier: &pod.spec.tier,
-        bind_address: &site.server.bind_address,
+        bind_address: &pod_host.server.bind_address,
         port: pod.port().await?,
     };
-    let id = ask!(site, "creating the container", site.runtime.create_container(&spec));
+    let id = ask!(pod_host, "creating the container", pod_host.runtime.create_container(&spec));
     pods::set_container(pod.db(), &pod.fence, Some(&id)).await?;
-    Ok(Ensured::Done)
+    Ok(Ensured::Changed)
 }
 
 /// Brings a container back into the pod's network where that was lost and made anew. It does not run meanwhile: gVisor
 /// takes up its network as it starts.
 async fn rejoin(
-    pod: &PodAtWork,
-    site: &Site,
+    pod: &StepContext,
+    pod_host: &PodHost,
     container: &Container,
     networks: &[String],
 ) -> Result<Ensured, StepError> {
     if container.is_in(networks) {
-        return Ok(Ensured::Already);
+        return Ok(Ensured::Unchanged);
     }
     if container.running {
         super::services::stop(pod).await?;
-        ask!(site, "stopping the container", site.runtime.stop());
+        ask!(pod_host, "stopping the container", pod_host.runtime.stop());
     }
-    ask!(site, "connecting the container to its network", site.network.connect_container(container));
-    Ok(Ensured::Done)
+    ask!(pod_host, "connecting the container to its network", pod_host.network.connect_container(container));
+    Ok(Ensured::Changed)
 }
 
 /// Gives a container that does not run what its pod's tier says by now. One that runs keeps what it has until it starts
 /// again: gVisor takes up its limits as it starts. True where there was something to change.
-async fn resize(pod: &PodAtWork, site: &Site) -> Result<bool, StepError> {
-    let found = ask!(site, "looking at the container", site.runtime.found());
+async fn resize(pod: &StepContext, pod_host: &PodHost) -> Result<bool, StepError> {
+    let found = ask!(pod_host, "looking at the container", pod_host.runtime.found());
     let Some(container) = found.container().filter(|container| !container.running) else { return Ok(false) };
     let limits = Limits::of(&pod.spec.tier);
-    placement::reserve_growth(pod, site).await?;
+    placement::reserve_growth(pod, pod_host).await?;
     let differs = container.limits != limits;
     if differs {
-        ask!(site, "giving the container what its tier has", site.runtime.resize_container(limits));
+        ask!(pod_host, "giving the container what its tier has", pod_host.runtime.resize_container(limits));
     }
-    placement::release_surplus(pod, site).await?;
+    placement::release_surplus(pod, pod_host).await?;
     Ok(differs)
 }
 
-pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let site = pod.site().await?;
-    let found = ask!(site, "looking at the container", site.runtime.found());
+pub async fn start(pod: &StepContext) -> Result<Ensured, StepError> {
+    let pod_host = pod.pod_host().await?;
+    let found = ask!(pod_host, "looking at the container", pod_host.runtime.found());
     let (container, started) = match found.container().filter(|container| container.running) {
         Some(container) => (container.clone(), false),
-        None => (ask!(site, "starting the container", site.runtime.start()), true),
+        None => (ask!(pod_host, "starting the container", pod_host.runtime.start()), true),
     };
     let url = pod.public_url().await?;
     let facts =
@@ -180,13 +180,13 @@ pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
     Ok(Ensured::by(started))
 }
 
-pub async fn stop(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let site = pod.site().await?;
-    let found = ask!(site, "looking at the container", site.runtime.found());
+pub async fn stop(pod: &StepContext) -> Result<Ensured, StepError> {
+    let pod_host = pod.pod_host().await?;
+    let found = ask!(pod_host, "looking at the container", pod_host.runtime.found());
     let running = found.container().is_some_and(|container| container.running);
     if running {
         super::services::stop(pod).await?;
-        ask!(site, "stopping the container", site.runtime.stop());
+        ask!(pod_host, "stopping the container", pod_host.runtime.stop());
     }
     pods::set_facts(pod.db(), &pod.fence, Facts::default()).await?;
     Ok(Ensured::by(running))
@@ -195,48 +195,48 @@ pub async fn stop(pod: &PodAtWork) -> Result<Ensured, StepError> {
 /// Takes something back from the host. Nothing is made there before the pod's port is on record, so where there is
 /// none, a host that can't be reached is no reason to keep the pod.
 async fn take_back(
-    pod: &PodAtWork,
+    pod: &StepContext,
     work: impl Future<Output = Result<Ensured, StepError>>,
 ) -> Result<Ensured, StepError> {
     match work.await {
         Err(StepError { decision: Decision::Retry | Decision::Fail, .. }) if !pod.holds_port().await? => {
-            Ok(Ensured::Already)
+            Ok(Ensured::Unchanged)
         }
         ended => ended,
     }
 }
 
-pub async fn remove_container(pod: &PodAtWork) -> Result<Ensured, StepError> {
+pub async fn remove_container(pod: &StepContext) -> Result<Ensured, StepError> {
     let remove = async {
-        let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
-        let removed = ask!(site, "removing the container", site.runtime.remove_containers());
+        let Some(pod_host) = pod.pod_host_if_placed().await? else { return Ok(Ensured::Unchanged) };
+        let removed = ask!(pod_host, "removing the container", pod_host.runtime.remove_containers());
         pods::set_container(pod.db(), &pod.fence, None).await?;
         Ok(Ensured::by(removed))
     };
     take_back(pod, remove).await
 }
 
-pub async fn remove_network(pod: &PodAtWork) -> Result<Ensured, StepError> {
+pub async fn remove_network(pod: &StepContext) -> Result<Ensured, StepError> {
     let remove = async {
-        let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
-        Ok(Ensured::by(ask!(site, "removing the network", site.runtime.remove_networks())))
+        let Some(pod_host) = pod.pod_host_if_placed().await? else { return Ok(Ensured::Unchanged) };
+        Ok(Ensured::by(ask!(pod_host, "removing the network", pod_host.runtime.remove_networks())))
     };
     take_back(pod, remove).await
 }
 
-pub async fn remove_volume(pod: &PodAtWork) -> Result<Ensured, StepError> {
+pub async fn remove_volume(pod: &StepContext) -> Result<Ensured, StepError> {
     let remove = async {
-        let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
-        Ok(Ensured::by(ask!(site, "removing the volumes", site.runtime.remove_volumes())))
+        let Some(pod_host) = pod.pod_host_if_placed().await? else { return Ok(Ensured::Unchanged) };
+        Ok(Ensured::by(ask!(pod_host, "removing the volumes", pod_host.runtime.remove_volumes())))
     };
     take_back(pod, remove).await
 }
 
-pub async fn forget_fence(pod: &PodAtWork) -> Result<Ensured, StepError> {
+pub async fn remove_fence(pod: &StepContext) -> Result<Ensured, StepError> {
     let forget = async {
-        let Some(site) = pod.site_if_placed().await? else { return Ok(Ensured::Already) };
-        ask!(site, "forgetting the pod", site.runtime.forget_fence());
-        Ok(Ensured::Done)
+        let Some(pod_host) = pod.pod_host_if_placed().await? else { return Ok(Ensured::Unchanged) };
+        ask!(pod_host, "forgetting the pod", pod_host.runtime.remove_fence());
+        Ok(Ensured::Changed)
     };
     take_back(pod, forget).await
 }

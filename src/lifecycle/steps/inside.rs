@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     host::{Command, ConnectionError, Finished, HostError},
-    lifecycle::{PodAtWork, StepError},
+    lifecycle::{StepContext, StepError},
     network::{METADATA, PROHIBITED},
     runtime::{
         Inside,
@@ -36,14 +36,14 @@ const PROCESS: &str = include_str!("scripts/process.sh");
 const PROCESSES: &str = include_str!("scripts/processes.sh");
 const ENDED: &str = include_str!("scripts/ended.bash");
 
-pub(super) async fn run(pod: &PodAtWork, command: Command) -> Result<Finished, StepError> {
-    Ok(pod.site().await?.runtime.exec(command).await?)
+pub(super) async fn run(pod: &StepContext, command: Command) -> Result<Finished, StepError> {
+    Ok(pod.pod_host().await?.runtime.exec(command).await?)
 }
 
 /// Runs a command of the user's. Its failure is theirs to mend, and is not tried again.
-pub(super) async fn run_theirs(pod: &PodAtWork, what: &str, command: Command) -> Result<Finished, StepError> {
-    let site = pod.site().await?;
-    site.runtime.exec(command).await.map_err(|error| match error {
+pub(super) async fn run_theirs(pod: &StepContext, what: &str, command: Command) -> Result<Finished, StepError> {
+    let pod_host = pod.pod_host().await?;
+    pod_host.runtime.exec(command).await.map_err(|error| match error {
         HostError::Failed { command, outcome, said } => {
             let said = if said.is_empty() { String::new() } else { format!(": {said}") };
             StepError::fail(format!("{what} `{command}` {outcome}{said}"))
@@ -53,12 +53,12 @@ pub(super) async fn run_theirs(pod: &PodAtWork, what: &str, command: Command) ->
 }
 
 /// Stores the environment for every later command and waits for the pod's nginx, which needs a moment anyway.
-pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
+pub async fn proxy(pod: &StepContext) -> Result<Ensured, StepError> {
     let environment = exports_of(pod, &pod.spec).await?;
     let name = pod.host_name().await?;
-    let site = pod.site().await?;
-    let must_be_confined = !pod.tools.allow_unconfined_pods;
-    let found = site.runtime.found().await?;
+    let pod_host = pod.pod_host().await?;
+    let must_be_confined = !pod.environment.allow_unconfined_pods;
+    let found = pod_host.runtime.found().await?;
     let kept_from = match found.container().and_then(|container| container.gateway()) {
         Some(host) if must_be_confined && pod.pod.last_started_at.is_none() => format!("{host} {METADATA}"),
         Some(host) if must_be_confined => host.to_owned(),
@@ -70,18 +70,18 @@ pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
         .infrastructure()
         .label("🔧 Writing the environment")
         .timeout(PROXY_TIMEOUT);
-    site.runtime.answers(&site.server.bind_address, pod.port().await?).await?;
+    pod_host.runtime.answers(&pod_host.server.bind_address, pod.port().await?).await?;
     let silent = |why: String| {
         format!("the pod's nginx does not answer ({why}). Is {} made from the pod base image?", pod.spec.base_image)
     };
-    match site.runtime.exec(wait).await {
+    match pod_host.runtime.exec(wait).await {
         Ok(listed) => {
             if must_be_confined && listed.stdout.lines().all(|line| line != CONFINED) {
-                unconfined(pod, &site.server.name)?;
+                unconfined(pod, &pod_host.server.name)?;
             }
             pod.look_inside(Inside::parse(&listed.stdout));
             say_noted(pod).await?;
-            Ok(Ensured::Done)
+            Ok(Ensured::Changed)
         }
         Err(HostError::Failed { outcome, said, .. }) => Err(StepError::fail(silent(format!("{outcome}: {said}")))),
         // A container that does not stay up looks like this, too.
@@ -92,7 +92,7 @@ pub async fn proxy(pod: &PodAtWork) -> Result<Ensured, StepError> {
 
 /// A pod that never ran is not let into such a network. One that did goes on: it may have been told what to say, and its
 /// user would be none the wiser.
-fn unconfined(pod: &PodAtWork, server: &str) -> Result<(), StepError> {
+fn unconfined(pod: &StepContext, server: &str) -> Result<(), StepError> {
     let sentence = format!(
         "server {server} does not confine its pods: this one is not kept from the server itself, or from private networks. \
          Run deploy/pod-host.sh there again, which puts up the floor of the pods' network"
@@ -109,7 +109,7 @@ fn unconfined(pod: &PodAtWork, server: &str) -> Result<(), StepError> {
 
 /// The environment that every command of the user's is given, as a shell reads it. It goes through stdin: no value stands
 /// in a command.
-async fn exports_of(pod: &PodAtWork, spec: &PodSpec) -> Result<String, StepError> {
+async fn exports_of(pod: &StepContext, spec: &PodSpec) -> Result<String, StepError> {
     let (dir, host, public_url) = (spec.project_dir(), pod.host_name().await?, pod.public_url().await?);
     let ours = [
         ("PINACLE_POD_ID", pod.fence.pod_id.as_str()),
@@ -140,7 +140,7 @@ fn unproxied(users: &[(&str, &str)]) -> Vec<(&'static str, String)> {
 }
 
 /// The variables that the user has set; a secret wins over a plain one.
-fn users<'a>(pod: &'a PodAtWork, spec: &'a PodSpec) -> Vec<(&'a str, &'a str)> {
+fn users<'a>(pod: &'a StepContext, spec: &'a PodSpec) -> Vec<(&'a str, &'a str)> {
     let secrets = pod.secrets.iter().filter(|secret| secret.kind == "env");
     let secret = secrets.map(|secret| (secret.name.as_str(), secret.value.expose_secret()));
     spec.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(secret).collect()
@@ -148,9 +148,9 @@ fn users<'a>(pod: &'a PodAtWork, spec: &'a PodSpec) -> Vec<(&'a str, &'a str)> {
 
 /// Adds what the repository's own file says of the environment, and gives the project a `.env`. A pod without a
 /// repository has its whole environment since the step before.
-pub async fn environment(pod: &PodAtWork) -> Result<Ensured, StepError> {
+pub async fn environment(pod: &StepContext) -> Result<Ensured, StepError> {
     if pod.spec.repository.is_none() {
-        return Ok(Ensured::Already);
+        return Ok(Ensured::Unchanged);
     }
     let spec = pod.project().await?;
     let all = exports_of(pod, spec).await?;
@@ -163,7 +163,7 @@ pub async fn environment(pod: &PodAtWork) -> Result<Ensured, StepError> {
 
 /// Runs the install commands in order, then what the template installs. One that succeeded is marked in the pod and not
 /// run again.
-pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
+pub async fn install(pod: &StepContext) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let dir = spec.project_dir();
     let own = spec.install.iter().enumerate();
@@ -196,7 +196,7 @@ pub enum Moment {
     PostStart,
 }
 
-pub async fn hooks(pod: &PodAtWork, moment: Moment) -> Result<Ensured, StepError> {
+pub async fn hooks(pod: &StepContext, moment: Moment) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let (name, hooks) = match moment {
         Moment::PreStart => ("the preStart hook", &spec.pre_start),
@@ -210,7 +210,7 @@ pub async fn hooks(pod: &PodAtWork, moment: Moment) -> Result<Ensured, StepError
 }
 
 /// Starts what is not running, each in a tmux session that a terminal can join, and ends what is no longer wanted.
-pub async fn processes(pod: &PodAtWork) -> Result<Ensured, StepError> {
+pub async fn processes(pod: &StepContext) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let mut acted = false;
     // Those that a stop has held are started by what ends the others.
@@ -231,7 +231,7 @@ pub async fn processes(pod: &PodAtWork) -> Result<Ensured, StepError> {
 
 /// Notes the processes that have ended by now, which nobody else would be told of: a job that has started them has done its
 /// part.
-pub async fn note_ended_processes(pod: &PodAtWork) -> Result<(), StepError> {
+pub async fn note_ended_processes(pod: &StepContext) -> Result<(), StepError> {
     let spec = pod.project().await?;
     if spec.processes.is_empty() {
         return Ok(());
@@ -245,7 +245,7 @@ pub async fn note_ended_processes(pod: &PodAtWork) -> Result<(), StepError> {
 }
 
 /// Waits for the health checks of the processes that have one.
-pub async fn processes_health(pod: &PodAtWork) -> Result<bool, StepError> {
+pub async fn processes_health(pod: &StepContext) -> Result<bool, StepError> {
     let spec = pod.project().await?;
     let dir = spec.project_dir();
     let mut acted = false;

@@ -13,7 +13,7 @@ pub(super) use inside::note_ended_processes;
 pub(super) use repository::project;
 pub(super) use services::open;
 
-use super::{PodAtWork, StepError};
+use super::{StepContext, StepError};
 use inside::Moment;
 
 /// A step of a lifecycle.
@@ -40,7 +40,7 @@ pub enum Step {
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
-    ForgetFence,
+    RemoveFence,
 }
 
 /// Whose part of a lifecycle a step is: who has to mend what it fails by.
@@ -56,15 +56,15 @@ pub enum Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ensured {
     /// It had to act.
-    Done,
+    Changed,
     /// All was in place, or there was nothing to do.
-    Already,
+    Unchanged,
 }
 
 impl Ensured {
-    /// [`Ensured::Done`] where something was done.
+    /// [`Ensured::Changed`] where something was done.
     fn by(acted: bool) -> Self {
-        if acted { Self::Done } else { Self::Already }
+        if acted { Self::Changed } else { Self::Unchanged }
     }
 }
 
@@ -93,7 +93,7 @@ impl Step {
             Self::RemoveContainer => "remove container",
             Self::RemoveNetwork => "remove network",
             Self::RemoveVolume => "remove volume",
-            Self::ForgetFence => "forget",
+            Self::RemoveFence => "forget",
         }
     }
 
@@ -120,12 +120,12 @@ impl Step {
             | Self::RemoveContainer
             | Self::RemoveNetwork
             | Self::RemoveVolume
-            | Self::ForgetFence => Part::Hosts,
+            | Self::RemoveFence => Part::Hosts,
         }
     }
 
     /// Looks, and acts if need be.
-    pub async fn ensure(self, pod: &PodAtWork) -> Result<Ensured, StepError> {
+    pub async fn ensure(self, pod: &StepContext) -> Result<Ensured, StepError> {
         match self {
             Self::Place => placement::place(pod).await,
             Self::Port => placement::port(pod).await,
@@ -148,12 +148,12 @@ impl Step {
             Self::RemoveContainer => container::remove_container(pod).await,
             Self::RemoveNetwork => container::remove_network(pod).await,
             Self::RemoveVolume => container::remove_volume(pod).await,
-            Self::ForgetFence => container::forget_fence(pod).await,
+            Self::RemoveFence => container::remove_fence(pod).await,
         }
     }
 
     /// Takes back what the step made. `None` where it made nothing that outlives the container.
-    pub async fn undo(self, pod: &PodAtWork) -> Option<Result<Ensured, StepError>> {
+    pub async fn undo(self, pod: &StepContext) -> Option<Result<Ensured, StepError>> {
         Some(match self {
             Self::Place => placement::release(pod).await,
             Self::Network => container::remove_network(pod).await,

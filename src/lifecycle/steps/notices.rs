@@ -4,12 +4,12 @@
 use super::inside::run;
 use crate::{
     host::Command,
-    lifecycle::{PodAtWork, StepError},
+    lifecycle::{StepContext, StepError},
     store::jobs,
 };
 
 /// Notes it with the job; the user's log has it once the pod can be spoken to.
-pub async fn note(pod: &PodAtWork, notice: &str) -> Result<(), StepError> {
+pub async fn note(pod: &StepContext, notice: &str) -> Result<(), StepError> {
     let notice = pod.redactor.text(notice);
     tracing::warn!(pod.id = %pod.fence.pod_id, "{notice}.");
     jobs::note(pod.db(), &pod.fence, &notice).await?;
@@ -18,7 +18,7 @@ pub async fn note(pod: &PodAtWork, notice: &str) -> Result<(), StepError> {
 }
 
 /// Says in the user's log what was noted.
-pub async fn say_noted(pod: &PodAtWork) -> Result<(), StepError> {
+pub async fn say_noted(pod: &StepContext) -> Result<(), StepError> {
     let unsaid = std::mem::take(&mut *pod.unsaid());
     if unsaid.is_empty() {
         return Ok(());
@@ -27,6 +27,6 @@ pub async fn say_noted(pod: &PodAtWork) -> Result<(), StepError> {
 }
 
 /// Puts a text into the user's log, as what the command `shown` has printed.
-pub async fn say(pod: &PodAtWork, shown: &str, label: &'static str, text: String) -> Result<(), StepError> {
+pub async fn say(pod: &StepContext, shown: &str, label: &'static str, text: String) -> Result<(), StepError> {
     run(pod, Command::new("cat").input(text).shown_as(shown).label(label)).await.map(drop)
 }

@@ -2,7 +2,7 @@
 
 use super::Ensured;
 use crate::{
-    lifecycle::{PodAtWork, StepError, pod::Site},
+    lifecycle::{StepContext, StepError, pod::PodHost},
     spec::Tier,
     store::{
         places::{self, PORTS, Placement, Reservation},
@@ -11,21 +11,21 @@ use crate::{
 };
 
 /// A pod that is placed stays: its data is there. One that only the web app has placed must still be let in.
-pub async fn place(pod: &PodAtWork) -> Result<Ensured, StepError> {
+pub async fn place(pod: &StepContext) -> Result<Ensured, StepError> {
     let (tier, chosen) = (&pod.spec.tier, pod.pod.server_id.as_deref());
     if chosen.is_some() && pod.pod.proxy_port.is_some() {
-        return Ok(Ensured::Already);
+        return Ok(Ensured::Unchanged);
     }
     let server = match chosen {
         Some(server_id) => servers::get(pod.db(), server_id).await?,
         None => None,
     };
-    let max_jobs = pod.tools.limits.per_server;
+    let max_jobs = pod.environment.limits.per_server;
     match (places::place(pod.db(), &pod.fence, tier.reservation(), chosen, max_jobs).await?, server) {
         (Placement::Placed(server_id), _) => {
             pod.is_on(Some(server_id));
             pod.has_reserved(Some(tier.reservation()));
-            Ok(Ensured::Done)
+            Ok(Ensured::Changed)
         }
         (Placement::NoSlot, _) => Err(StepError::defer(format!(
             "every server with room for the pod runs as many jobs as it may (MAX_JOBS_PER_SERVER, {max_jobs})"
@@ -60,50 +60,50 @@ fn no_room(who_has_no: &str, tier: &Tier, or: &str) -> StepError {
 }
 
 /// What the pod shall have reserved. It keeps the disk that it was made with: nothing takes that back.
-fn wanted(pod: &PodAtWork) -> Reservation {
+fn wanted(pod: &StepContext) -> Reservation {
     let tier = pod.spec.tier.reservation();
     Reservation { disk_gb: pod.reserved().map_or(tier.disk_gb, |held| held.disk_gb.max(tier.disk_gb)), ..tier }
 }
 
 /// Reserves what the pod's tier has grown by, before its container gets it.
-pub async fn reserve_growth(pod: &PodAtWork, site: &Site) -> Result<(), StepError> {
+pub async fn reserve_growth(pod: &StepContext, pod_host: &PodHost) -> Result<(), StepError> {
     let wanted = wanted(pod);
-    reserve(pod, site, pod.reserved().map_or(wanted, |held| held.max(wanted))).await
+    reserve(pod, pod_host, pod.reserved().map_or(wanted, |held| held.max(wanted))).await
 }
 
 /// Gives back what the pod's tier has shrunk by, once its container has no more of it.
-pub async fn release_surplus(pod: &PodAtWork, site: &Site) -> Result<(), StepError> {
-    reserve(pod, site, wanted(pod)).await
+pub async fn release_surplus(pod: &StepContext, pod_host: &PodHost) -> Result<(), StepError> {
+    reserve(pod, pod_host, wanted(pod)).await
 }
 
-async fn reserve(pod: &PodAtWork, site: &Site, reservation: Reservation) -> Result<(), StepError> {
+async fn reserve(pod: &StepContext, pod_host: &PodHost, reservation: Reservation) -> Result<(), StepError> {
     if pod.reserved() == Some(reservation) {
         return Ok(());
     }
-    if !places::reserve(pod.db(), &pod.fence, &site.server.id, reservation).await? {
-        return Err(no_room(&lacks(&site.server.name), &pod.spec.tier, "or go back to what it had"));
+    if !places::reserve(pod.db(), &pod.fence, &pod_host.server.id, reservation).await? {
+        return Err(no_room(&lacks(&pod_host.server.name), &pod.spec.tier, "or go back to what it had"));
     }
     pod.has_reserved(Some(reservation));
     Ok(())
 }
 
-pub async fn port(pod: &PodAtWork) -> Result<Ensured, StepError> {
+pub async fn port(pod: &StepContext) -> Result<Ensured, StepError> {
     if pod.pod.proxy_port.is_some() {
-        return Ok(Ensured::Already);
+        return Ok(Ensured::Unchanged);
     }
-    let site = pod.site().await?;
-    let taken = site.network.listening_ports().await?;
-    match places::take_port(pod.db(), &pod.fence, &site.server.id, &taken).await? {
+    let pod_host = pod.pod_host().await?;
+    let taken = pod_host.network.listening_ports().await?;
+    match places::take_port(pod.db(), &pod.fence, &pod_host.server.id, &taken).await? {
         Some(port) => {
             pod.holds(Some(port));
             // Nothing of a pod is made on a host before its port is on record.
-            site.runtime.expect_nothing().await;
-            Ok(Ensured::Done)
+            pod_host.runtime.expect_nothing().await;
+            Ok(Ensured::Changed)
         }
         None => Err(StepError::fail(format!(
             "no port is free on server {}: all from {} to {} are held by pods or by other programs. Destroy pods, or \
              add a server",
-            site.server.name,
+            pod_host.server.name,
             PORTS.start(),
             PORTS.end()
         ))),
@@ -111,11 +111,11 @@ pub async fn port(pod: &PodAtWork) -> Result<Ensured, StepError> {
 }
 
 /// Gives server and port back; no command of this pod follows.
-pub async fn release(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    super::container::forget_fence(pod).await?;
+pub async fn release(pod: &StepContext) -> Result<Ensured, StepError> {
+    super::container::remove_fence(pod).await?;
     places::release(pod.db(), &pod.fence).await?;
     pod.is_on(None);
     pod.holds(None);
     pod.has_reserved(None);
-    Ok(Ensured::Done)
+    Ok(Ensured::Changed)
 }

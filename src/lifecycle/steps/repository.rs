@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     host::private_key,
-    lifecycle::{PodAtWork, StepError},
+    lifecycle::{StepContext, StepError},
     runtime::shell::script,
     spec::{self, PROJECT_FILE_LIMIT, PodSpec, SpecError},
 };
@@ -25,8 +25,8 @@ const PROJECT_FILE: &str = include_str!("scripts/project-file.sh");
 
 /// Clones the repository beside its place and moves it there when it is whole, so a half-made clone is never taken for
 /// one.
-pub async fn repository(pod: &PodAtWork) -> Result<Ensured, StepError> {
-    let Some(repository) = &pod.spec.repository else { return Ok(Ensured::Already) };
+pub async fn repository(pod: &StepContext) -> Result<Ensured, StepError> {
+    let Some(repository) = &pod.spec.repository else { return Ok(Ensured::Unchanged) };
     let (key, flaw) = deploy_key(pod)?;
     let branch = repository.branch.as_deref().unwrap_or_default();
     // The first line is the URL, which may hold credentials; the rest is the key.
@@ -49,7 +49,7 @@ pub async fn repository(pod: &PodAtWork) -> Result<Ensured, StepError> {
 
 /// The pod's deploy key, in the form that ssh takes, empty where there is none; and what is wrong with it. A pod that has run
 /// may have its clone, and nobody may need the key any more.
-fn deploy_key(pod: &PodAtWork) -> Result<(String, Option<String>), StepError> {
+fn deploy_key(pod: &StepContext) -> Result<(String, Option<String>), StepError> {
     let secret = pod.secrets.iter().find(|secret| secret.kind == "deploy_key");
     let Some(text) = secret.map(|secret| secret.value.expose_secret()) else { return Ok((String::new(), None)) };
     match private_key::read(text)
@@ -92,7 +92,7 @@ fn advice(said: &str, has_key: bool) -> &'static str {
 }
 
 /// The pod's spec with what the repository's own file fills in. What of the file was left out is said in the user's log.
-pub async fn project(pod: &PodAtWork) -> Result<PodSpec, StepError> {
+pub async fn project(pod: &StepContext) -> Result<PodSpec, StepError> {
     if pod.spec.repository.is_none() {
         return Ok(pod.spec.clone());
     }
@@ -100,7 +100,7 @@ pub async fn project(pod: &PodAtWork) -> Result<PodSpec, StepError> {
     let read = script(PROJECT_FILE, [&pod.spec.project_dir(), &limit]).infrastructure().confidential();
     let text = run(pod, read).await?.stdout;
     let config = pod.pod.config.0.as_ref().map_err(|reason| StepError::fail(reason.as_str()))?;
-    let (spec, notices) = spec::resolve_project(config, &text, &pod.tools.catalog, |name| pod.has_secret(name))
+    let (spec, notices) = spec::resolve_project(config, &text, &pod.environment.catalog, |name| pod.has_secret(name))
         .map_err(|error| StepError::fail(error.to_string()))?;
     pod.redactor.learn(spec.secrets());
     if !notices.is_empty() {

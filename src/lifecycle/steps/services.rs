@@ -3,7 +3,7 @@
 use super::{Ensured, inside::processes_health};
 use crate::{
     host::HostError,
-    lifecycle::{PodAtWork, StepError},
+    lifecycle::{StepContext, StepError},
     services::{ServiceProvisioner, ServiceTemplate, stop_all},
 };
 
@@ -11,10 +11,10 @@ use crate::{
 const QUOTED_LINES: u32 = 10;
 
 /// What goes wrong here is a package or a template, not the user's text, and a registry may be back soon.
-pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
+pub async fn install(pod: &StepContext) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let dir = spec.project_dir();
-    let services = ServiceProvisioner::new(&pod.site().await?.runtime, pod.inside(), &dir);
+    let services = ServiceProvisioner::new(&pod.pod_host().await?.runtime, pod.inside(), &dir);
     let installed = services.install(&spec.services).await.map_err(|error| match error {
         HostError::Failed { .. } => StepError::retry(format!("installing a service: {error}")),
         other => other.into(),
@@ -23,10 +23,10 @@ pub async fn install(pod: &PodAtWork) -> Result<Ensured, StepError> {
 }
 
 /// Starts the services in their order, after those that are no longer wanted have gone.
-pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
+pub async fn start(pod: &StepContext) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let dir = spec.project_dir();
-    let services = ServiceProvisioner::new(&pod.site().await?.runtime, pod.inside(), &dir);
+    let services = ServiceProvisioner::new(&pod.pod_host().await?.runtime, pod.inside(), &dir);
     let mut acted = services.remove_others(&spec.services).await?;
     for service in &spec.services {
         acted |= services.start(service).await.map_err(|error| match error {
@@ -38,10 +38,10 @@ pub async fn start(pod: &PodAtWork) -> Result<Ensured, StepError> {
 }
 
 /// Waits until services and processes are healthy.
-pub async fn health(pod: &PodAtWork) -> Result<Ensured, StepError> {
+pub async fn health(pod: &StepContext) -> Result<Ensured, StepError> {
     let spec = pod.project().await?;
     let dir = spec.project_dir();
-    let services = ServiceProvisioner::new(&pod.site().await?.runtime, pod.inside(), &dir);
+    let services = ServiceProvisioner::new(&pod.pod_host().await?.runtime, pod.inside(), &dir);
     for service in &spec.services {
         if let Err(error) = services.healthy(service).await {
             return Err(unhealthy(&services, service, error).await);
@@ -64,11 +64,11 @@ async fn unhealthy(services: &ServiceProvisioner<'_>, service: &ServiceTemplate,
 }
 
 /// Starts the services, each as far as it can be, and waits for none.
-pub async fn open(pod: &PodAtWork) {
+pub async fn open(pod: &StepContext) {
     let spec = pod.project().await.unwrap_or(&pod.spec);
     let dir = spec.project_dir();
-    let Ok(site) = pod.site().await else { return };
-    let services = ServiceProvisioner::new(&site.runtime, pod.inside(), &dir);
+    let Ok(pod_host) = pod.pod_host().await else { return };
+    let services = ServiceProvisioner::new(&pod_host.runtime, pod.inside(), &dir);
     for service in &spec.services {
         let opened = async {
             services.install(std::slice::from_ref(service)).await?;
@@ -82,11 +82,11 @@ pub async fn open(pod: &PodAtWork) {
 }
 
 /// Takes services and processes down in order before the container stops. What can't be is ended with the container.
-pub async fn stop(pod: &PodAtWork) -> Result<(), StepError> {
+pub async fn stop(pod: &StepContext) -> Result<(), StepError> {
     if !pod.knows_secrets {
         return Ok(());
     }
-    match stop_all(&pod.site().await?.runtime).await {
+    match stop_all(&pod.pod_host().await?.runtime).await {
         Err(error @ (HostError::Failed { .. } | HostError::CutOff { .. })) => {
             tracing::warn!(pod.id = %pod.fence.pod_id, %error, "The services of a pod did not stop by themselves.");
             Ok(())

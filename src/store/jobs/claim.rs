@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 
 use super::JobKind;
-use crate::store::{Fence, doorbells::Queue, interval};
+use crate::store::{Fence, interval, wakeups::Queue};
 
 /// A job that is now ours to run.
 #[derive(Debug, Clone)]

@@ -168,7 +168,7 @@ pub async fn retry(db: &PgPool, fence: &Fence, delay: Duration, error: &str) -> 
 }
 
 /// The worker stops: the job goes back as it was, and no attempt is burnt.
-pub async fn hand_back(db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
+pub async fn release(db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
     let reason = "Interrupted: the worker was stopped; another takes it up.";
     back_in_line(db, fence, "the hand-over", Duration::ZERO, 1, reason).await
 }

@@ -115,5 +115,5 @@ async fn a_claim_is_on_record() {
         ))
         .await;
     assert_eq!(row, "(running,worker-a,1,1,t,t,00:30:00)");
-    assert_eq!(db.text("SELECT count(*) FROM apalis.jobs").await, "0", "its doorbell is answered");
+    assert_eq!(db.text("SELECT count(*) FROM apalis.jobs").await, "0", "its wakeup is answered");
 }

@@ -54,7 +54,7 @@ async fn end(db: &PgPool, fence: &Fence, how: &str) -> Result<(), StoreError> {
         "fail" => jobs::fail(db, fence, JobStatus::Failed, "no", &Changes::default()).await,
         "close" => jobs::close(db, fence, JobStatus::Cancelled, "no").await,
         "retry" => jobs::retry(db, fence, HOUR, "no").await,
-        _ => jobs::hand_back(db, fence).await,
+        _ => jobs::release(db, fence).await,
     }
 }
 

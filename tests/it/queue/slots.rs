@@ -3,8 +3,8 @@
 use std::{net::TcpListener, sync::Arc};
 
 use pinacle_worker::store::{
-    doorbells::Queue,
     jobs::{self, Claimant, Claimed, JobStatus, Limits},
+    wakeups::Queue,
 };
 use tokio::task::JoinSet;
 
@@ -155,7 +155,7 @@ async fn a_held_job_that_is_cancelled_waits_for_no_slot() {
     let bound = limits(100, 100, 1);
     let pods = pods_of(&db, "x", None, "create", 2).await;
     let retried = claim_within(&db, &pods[1].0, "a", bound).await.unwrap();
-    jobs::hand_back(&db.pool, &retried.fence()).await.unwrap();
+    jobs::release(&db.pool, &retried.fence()).await.unwrap();
     claim_within(&db, &pods[0].0, "a", bound).await.unwrap();
     assert!(claim_within(&db, &pods[1].0, "a", bound).await.is_none());
     jobs::cancel(&db.pool, &pods[1].1).await.unwrap();

@@ -1,4 +1,4 @@
-//! The doorbells: rows of apalis's table that mean "look at this pod". One that is lost is rung again by the sweep, so
+//! The wakeups: rows of apalis's table that say that a pod has a job to run. The sweep writes one again that was lost, so
 //! nothing here has to be exact.
 
 use std::time::Duration;
@@ -27,15 +27,15 @@ impl Queue {
     }
 }
 
-/// Due jobs that one sweep looks at.
+/// Due jobs that one sweep examines.
 const DUE_PORTION: i64 = 500;
-/// Fetched wakeups that one sweep gives back.
+/// Fetched wakeups that one sweep requeues.
 const STALE_PORTION: i64 = 500;
 /// A wakeup that was fetched longer ago was fetched by a worker that died.
 const STALE_AFTER: Duration = Duration::from_secs(15);
 
 /// Writes a wakeup for each pod of the next portion of the due jobs for which none waits. Returns how many it wrote.
-pub async fn ring_again(db: &PgPool, portion: &mut Portion) -> Result<u64, sqlx::Error> {
+pub async fn notify_lost(db: &PgPool, portion: &mut Portion) -> Result<u64, sqlx::Error> {
     let (after, after_id) = portion.begin();
     let swept = sqlx::query!(
         r#"WITH portion AS (
@@ -54,13 +54,13 @@ pub async fn ring_again(db: &PgPool, portion: &mut Portion) -> Result<u64, sqlx:
                    LATERAL (
                        SELECT CASE WHEN head.kind IN ('stop', 'destroy') THEN 'pods.urgent' ELSE 'pods' END AS queue) q
                WHERE head.status <> 'running' AND head.held_by IS NULL
-           ), rung AS (
+           ), written AS (
                INSERT INTO apalis.jobs (id, job_type, job, priority)
                SELECT apalis.generate_ulid(), queue, wakeup, priority FROM heads
                WHERE NOT pinacle.is_woken(wakeup, queue)
                RETURNING id
            )
-           SELECT (SELECT count(*) FROM rung) AS "rung!", (SELECT count(*) FROM portion) AS "found!", last.run_at AS "run_at?",
+           SELECT (SELECT count(*) FROM written) AS "written!", (SELECT count(*) FROM portion) AS "found!", last.run_at AS "run_at?",
                   last.id AS "id?"
            FROM (VALUES (1)) one LEFT JOIN (SELECT run_at, id FROM portion ORDER BY run_at DESC, id DESC LIMIT 1) last ON true"#,
         after,
@@ -71,7 +71,7 @@ pub async fn ring_again(db: &PgPool, portion: &mut Portion) -> Result<u64, sqlx:
     .await?;
     let found = usize::try_from(swept.found).unwrap_or_default();
     portion.advance(swept.run_at.zip(swept.id), found, DUE_PORTION);
-    Ok(u64::try_from(swept.rung).unwrap_or_default())
+    Ok(u64::try_from(swept.written).unwrap_or_default())
 }
 
 /// Gives back the wakeups that `worker` has fetched and not handled, and lets the other workers know of them.
@@ -92,7 +92,7 @@ pub async fn offer(db: &PgPool, worker: &str) -> Result<(), sqlx::Error> {
 }
 
 /// Gives back a portion of the wakeups that were fetched by a worker that died.
-pub async fn give_back_stale(db: &PgPool) -> Result<(), sqlx::Error> {
+pub async fn requeue_stale(db: &PgPool) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE apalis.jobs SET status = 'Pending', lock_by = NULL, lock_at = NULL
          WHERE id IN (

@@ -8,7 +8,7 @@ use crate::support::{TestDb, Worker};
 const BELLS: &str = "SELECT convert_from(job, 'UTF8') FROM apalis.jobs ORDER BY id";
 
 #[tokio::test]
-async fn a_rolled_back_insert_leaves_no_job_and_no_doorbell() {
+async fn a_rolled_back_insert_leaves_no_job_and_no_wakeup() {
     let db = TestDb::new().await;
     let marker = pod(&db, "marker").await;
     let mut heard = PgListener::connect(&db.url()).await.unwrap();
@@ -24,10 +24,10 @@ async fn a_rolled_back_insert_leaves_no_job_and_no_doorbell() {
     assert_eq!(db.texts(BELLS).await, Vec::<String>::new());
     // What is heard first is of a job that came later.
     let job = db.job(&marker, "create").await;
-    let doorbell = db.text("SELECT id FROM apalis.jobs").await;
+    let wakeup = db.text("SELECT id FROM apalis.jobs").await;
     for _ in 0..2 {
         let payload = heard.recv().await.unwrap().payload().to_owned();
-        assert!(payload.contains(&job) || payload.contains(&doorbell), "{payload}");
+        assert!(payload.contains(&job) || payload.contains(&wakeup), "{payload}");
     }
 }
 
@@ -56,7 +56,7 @@ async fn a_committed_insert_rings_once_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_lost_doorbell_is_rung_again() {
+async fn a_lost_wakeup_is_written_again() {
     let db = TestDb::new().await;
     let worker = Worker::start(&db).await;
     let pod = pod(&db, "a").await;
@@ -75,7 +75,7 @@ async fn a_lost_doorbell_is_rung_again() {
 }
 
 #[tokio::test]
-async fn answered_doorbells_leave_nothing_behind() {
+async fn answered_wakeups_leave_nothing_behind() {
     let db = TestDb::new().await;
     let _worker = Worker::start(&db).await;
     let mut last = Vec::new();
@@ -93,7 +93,7 @@ async fn answered_doorbells_leave_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_doorbell_that_is_delivered_twice_runs_the_job_once() {
+async fn a_wakeup_that_is_delivered_twice_runs_the_job_once() {
     let db = TestDb::new().await;
     let _workers = (Worker::start(&db).await, Worker::start(&db).await);
     let mut jobs = Vec::new();

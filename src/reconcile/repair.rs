@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Reconciler,
-    compare::{Deviation, Remedy},
+    compare::{Action, Drift},
 };
 use crate::store::{
     jobs::JobKind,
@@ -20,39 +20,39 @@ const OVERTAKEN: &str = "left to the job that has begun since";
 
 impl Reconciler {
     /// Returns what was done, or would be.
-    pub(super) async fn mend(&self, deviation: &Deviation) -> Result<String, sqlx::Error> {
-        let (pod, db) = (&deviation.pod, &self.db);
-        match &deviation.remedy {
-            Remedy::Nothing => Ok("left to a person".to_owned()),
-            Remedy::RaiseLease(lease) => {
+    pub(super) async fn repair(&self, drift: &Drift) -> Result<String, sqlx::Error> {
+        let (pod, db) = (&drift.pod, &self.db);
+        match &drift.action {
+            Action::Nothing => Ok("left to a person".to_owned()),
+            Action::RaiseLease(lease) => {
                 if !self.dry_run {
                     let server_id = pod.server_id.as_deref().unwrap_or_default();
                     raise_lease(db, server_id, &pod.id, *lease).await?;
                 }
                 Ok(self.did("raised the lease in the database", "the lease in the database would be raised"))
             }
-            Remedy::Reserve(cpu_cores, memory_mb) => {
+            Action::Reserve(cpu_cores, memory_mb) => {
                 if !self.dry_run && !reserve(db, &pod.id, pod.lease, *cpu_cores, *memory_mb).await? {
                     return Ok(OVERTAKEN.to_owned());
                 }
                 Ok(self.did("reserved what it has", "what it has would be reserved"))
             }
-            Remedy::Fail(reason) => self.give_up(deviation, reason).await,
-            Remedy::Ask(kind) if asked_within(db, &pod.id, RELAPSE_SPAN).await? >= MAX_RELAPSES => {
+            Action::Fail(reason) => self.give_up(drift, reason).await,
+            Action::Ask(kind) if asked_within(db, &pod.id, RELAPSE_SPAN).await? >= MAX_RELAPSES => {
                 let span = RELAPSE_SPAN.as_secs() / 60;
                 let reason = format!(
                     "{}, for the {MAX_RELAPSES}th time within {span} minutes; a {kind} did not help. See its log and \
                      its processes, then requeue it, or destroy it",
-                    deviation.what
+                    drift.what
                 );
-                self.give_up(deviation, &reason).await
+                self.give_up(drift, &reason).await
             }
-            Remedy::Ask(kind) => self.ask(deviation, *kind).await,
+            Action::Ask(kind) => self.ask(drift, *kind).await,
         }
     }
 
-    async fn ask(&self, deviation: &Deviation, kind: JobKind) -> Result<String, sqlx::Error> {
-        let pod = &deviation.pod;
+    async fn ask(&self, drift: &Drift, kind: JobKind) -> Result<String, sqlx::Error> {
+        let pod = &drift.pod;
         if self.dry_run {
             return Ok(format!("a {kind} would be asked for"));
         }
@@ -63,8 +63,8 @@ impl Reconciler {
         Ok(if asked { format!("asked for a {kind}") } else { OVERTAKEN.to_owned() })
     }
 
-    async fn give_up(&self, deviation: &Deviation, reason: &str) -> Result<String, sqlx::Error> {
-        let pod = &deviation.pod;
+    async fn give_up(&self, drift: &Drift, reason: &str) -> Result<String, sqlx::Error> {
+        let pod = &drift.pod;
         if !self.dry_run && !fail(&self.db, &pod.id, pod.status, pod.lease, reason).await? {
             return Ok(OVERTAKEN.to_owned());
         }

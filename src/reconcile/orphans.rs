@@ -11,15 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     LOCKED, Reconciler, Report, Stopped,
-    compare::{Kind, Stray},
+    compare::{Kind, Orphan},
     inventory::Inventory,
 };
 use crate::{
     host::{Command, Host, LeaseClock, Outcome, connection::Collected, guard::FencedBy},
     store::{
         self,
-        extras::{self, Extra, Sighting},
-        reconcile::{Believed, raise_lease},
+        orphans::{self, Extra, Sighting},
+        reconcile::{PodRecord, raise_lease},
         servers::Server,
     },
 };
@@ -33,7 +33,7 @@ const ORDER_VALIDITY: Duration = Duration::from_secs(30);
 pub struct Leases<'a>(HashMap<&'a str, i64>);
 
 impl<'a> Leases<'a> {
-    pub fn new(inventory: &'a Inventory, pods: &'a [Believed]) -> Self {
+    pub fn new(inventory: &'a Inventory, pods: &'a [PodRecord]) -> Self {
         let mut newest = HashMap::new();
         let fences = inventory.fences.iter().map(|fence| (fence.key.as_str(), fence.lease));
         for (pod_id, lease) in fences.chain(pods.iter().map(|pod| (pod.id.as_str(), pod.lease))) {
@@ -49,7 +49,7 @@ impl<'a> Leases<'a> {
     }
 }
 
-impl Stray {
+impl Orphan {
     fn record(&self) -> Extra<'_> {
         Extra { kind: self.kind.as_str(), key: &self.key, pod_id: &self.pod_id }
     }
@@ -84,16 +84,16 @@ impl Claim<'_> {
     }
 
     /// Keeps a container from doing harm until it is removed, in a way that a person can take back.
-    async fn quarantine(&self, stray: &Stray) -> Result<(), String> {
-        self.run(&self.docker(["container", "stop", &stray.key])).await?;
-        self.run(&self.docker(["container", "update", "--restart", "no", &stray.key])).await
+    async fn quarantine(&self, orphan: &Orphan) -> Result<(), String> {
+        self.run(&self.docker(["container", "stop", &orphan.key])).await?;
+        self.run(&self.docker(["container", "update", "--restart", "no", &orphan.key])).await
     }
 
-    async fn remove(&self, stray: &Stray) -> Result<(), String> {
-        self.run(&match stray.kind {
-            Kind::Container => self.docker(["container", "rm", "--force", "--volumes", &stray.key]),
-            Kind::Network => self.docker(["network", "rm", &stray.key]),
-            Kind::Volume => self.docker(["volume", "rm", &stray.key]),
+    async fn remove(&self, orphan: &Orphan) -> Result<(), String> {
+        self.run(&match orphan.kind {
+            Kind::Container => self.docker(["container", "rm", "--force", "--volumes", &orphan.key]),
+            Kind::Network => self.docker(["network", "rm", &orphan.key]),
+            Kind::Volume => self.docker(["volume", "rm", &orphan.key]),
             // The guard removes the file of a pod that is closed.
             Kind::Fence => Command::new("true").closes_fence(),
         })
@@ -106,22 +106,22 @@ impl Reconciler {
         &self,
         server: &Server,
         host: &Host,
-        strays: &[Stray],
+        orphans: &[Orphan],
         leases: &Leases<'_>,
         report: &mut Report,
         cancel: &CancellationToken,
     ) -> Result<(), Stopped> {
-        let mut by_pod: BTreeMap<&str, Vec<(&Stray, Sighting)>> = BTreeMap::new();
-        for stray in strays {
-            let sighting = extras::look_up(&self.db, &server.id, stray.record(), self.grace).await?;
-            by_pod.entry(&stray.pod_id).or_default().push((stray, sighting));
+        let mut by_pod: BTreeMap<&str, Vec<(&Orphan, Sighting)>> = BTreeMap::new();
+        for orphan in orphans {
+            let sighting = orphans::look_up(&self.db, &server.id, orphan.record(), self.grace).await?;
+            by_pod.entry(&orphan.pod_id).or_default().push((orphan, sighting));
         }
         if !self.dry_run {
-            let seen: Vec<_> = strays.iter().map(Stray::record).collect();
-            extras::forget_others(&self.db, &server.id, &seen).await?;
+            let seen: Vec<_> = orphans.iter().map(Orphan::record).collect();
+            orphans::forget_others(&self.db, &server.id, &seen).await?;
         }
         // A fence file alone holds nobody's data, and may be one of many that a host has collected.
-        let acted_on = strays.iter().filter(|stray| stray.kind != Kind::Fence).map(|stray| stray.pod_id.as_str());
+        let acted_on = orphans.iter().filter(|orphan| orphan.kind != Kind::Fence).map(|orphan| orphan.pod_id.as_str());
         let pods: HashSet<_> = acted_on.collect();
         let stop = pods.len() > self.max_removals;
         if stop {
@@ -136,7 +136,7 @@ impl Reconciler {
         }
         let sudo = host.docker_needs_sudo().await?;
         for (pod_id, mut things) in by_pod {
-            things.sort_by_key(|(stray, _)| stray.kind);
+            things.sort_by_key(|(orphan, _)| orphan.kind);
             let Some(lease) = leases.next(pod_id) else {
                 let what = "its fence file says a lease that no worker gave";
                 report.add(format!("pod {pod_id}"), what, "left to a person");
@@ -153,10 +153,10 @@ impl Reconciler {
                     raised => raised?,
                 }
             }
-            for (stray, sighting) in &things {
+            for (orphan, sighting) in &things {
                 let done =
-                    if stop { "not touched".to_owned() } else { self.treat(server, &claim, stray, *sighting).await? };
-                report.add(stray.subject(), &stray.why, done);
+                    if stop { "not touched".to_owned() } else { self.treat(server, &claim, orphan, *sighting).await? };
+                report.add(orphan.subject(), &orphan.why, done);
             }
             // Our own commands have written a fence file where there was none.
             if !self.dry_run && !stop && things.iter().all(|(_, sighting)| *sighting == Sighting::Due) {
@@ -170,29 +170,29 @@ impl Reconciler {
         &self,
         server: &Server,
         claim: &Claim<'_>,
-        stray: &Stray,
+        orphan: &Orphan,
         sighting: Sighting,
     ) -> Result<String, sqlx::Error> {
         let remaining = format!("it is removed when it is seen again after {} s", self.grace.as_secs());
-        let quarantined = if stray.runs { "stopped it; " } else { "" };
+        let quarantined = if orphan.runs { "stopped it; " } else { "" };
         match sighting {
             Sighting::Again => Ok(format!("quarantined; {remaining}")),
             _ if self.dry_run => Ok(match sighting {
                 Sighting::Due => "it would be removed".to_owned(),
-                _ => format!("it would be {}quarantined", if stray.runs { "stopped and " } else { "" }),
+                _ => format!("it would be {}quarantined", if orphan.runs { "stopped and " } else { "" }),
             }),
             Sighting::First => {
-                if stray.runs
-                    && let Err(error) = claim.quarantine(stray).await
+                if orphan.runs
+                    && let Err(error) = claim.quarantine(orphan).await
                 {
                     return Ok(format!("it could not be quarantined: {error}"));
                 }
-                extras::note(&self.db, &server.id, stray.record()).await?;
+                orphans::note(&self.db, &server.id, orphan.record()).await?;
                 Ok(format!("{quarantined}{remaining}"))
             }
-            Sighting::Due => match claim.remove(stray).await {
+            Sighting::Due => match claim.remove(orphan).await {
                 Ok(()) => {
-                    metrics::counter!("pinacle_strays_removed_total", "kind" => stray.kind.as_str()).increment(1);
+                    metrics::counter!("pinacle_strays_removed_total", "kind" => orphan.kind.as_str()).increment(1);
                     Ok("removed it".to_owned())
                 }
                 Err(error) => Ok(format!("it could not be removed, which is tried again: {error}")),

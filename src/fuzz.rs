@@ -12,14 +12,14 @@ pub use crate::reconcile::{
     inventory::{Inventory, InventoryError},
 };
 use crate::{
-    host::{
+    docker::{Found, names},
+    reconcile::watch::Lines,
+    remote::{
         Command, InnerGuard,
         command::Container,
         connection::Output,
         guard::{Order, StreamReader, Verdict},
     },
-    reconcile::watch::Lines,
-    runtime::{Found, names},
 };
 
 /// One stream of a guard that comes in these pieces: the command's output, and the guard's last word. The inner nonce is

@@ -15,15 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use pinacle_fuzz::is_left_of;
-use pinacle_worker::{
-    fuzz::read_stream,
-    host::{
-        Command, ConnectionError, InnerGuard, LeaseClock, Outcome, ServerConnection,
-        command::Container,
-        connection::Collected,
-        guard::{Event, FencedBy, Guard, Pipe, Verdict},
-    },
-};
+use pinacle_worker::{fuzz::read_stream, model::LeaseClock, remote::{Command, ConnectionError, InnerGuard, Outcome, ServerConnection, command::Container, connection::Collected, guard::{Event, FencedBy, Guard, Pipe, Verdict}}};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader, DuplexStream, duplex},
     runtime::{Builder, Runtime},

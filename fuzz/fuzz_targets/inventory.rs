@@ -6,13 +6,7 @@ use std::{collections::HashSet, time::Duration};
 
 use libfuzzer_sys::fuzz_target;
 use pinacle_fuzz::count_lines;
-use pinacle_worker::{
-    fuzz::{Action, Sides, compare, inventory, is_pod_id},
-    store::{
-        pods::PodStatus,
-        reconcile::{PodRecord, MAX_LEAD},
-    },
-};
+use pinacle_worker::{fuzz::{Action, Sides, compare, inventory, is_pod_id}, model::PodStatus, store::reconcile::{MAX_LEAD, PodRecord}};
 
 const SERVER: &str = "server_1";
 const OURS: &str = "ours";

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use pinacle_fuzz::two_parts;
-use pinacle_worker::spec::{Catalog, resolve, resolve_project, secrets};
+use pinacle_worker::podspec::{Catalog, resolve, resolve_project, secrets};
 use serde_json::{Value, json};
 
-/// `MAX_ENTRIES` in src/spec/shape.rs, and `MAX_TEXT` in src/spec/text.rs.
+/// `MAX_ENTRIES` in src/podspec/shape.rs, and `MAX_TEXT` in src/podspec/text.rs.
 const MAX_ENTRIES: usize = 50;
 const MAX_TEXT: usize = 64 * 1024;
 /// A sentence for `pods.last_error`.

@@ -1,21 +1,8 @@
 //! The command line: one file a command. A person can drive everything from it; programs add `--json`.
 
 mod check;
-mod cleanup;
-mod explain;
-mod follow;
-mod grant;
-mod jobs;
-mod logs;
-mod migrate;
-mod output;
-mod pods;
-mod reconcile;
-mod run;
-mod schema;
-mod secrets;
-mod servers;
-mod terminal;
+mod commands;
+pub(crate) mod view;
 
 use std::{
     collections::BTreeMap,
@@ -33,7 +20,9 @@ use crate::{
     settings::{self, Settings, SettingsError},
     store::{self, Purpose},
 };
-use output::OutputError;
+use commands::{cleanup, grant, jobs, logs, migrate, pods, reconcile, run, schema, secrets, servers};
+use view::output::OutputError;
+use view::{explain, output};
 
 /// Exit codes beside 0.
 const FAILED: u8 = 1;

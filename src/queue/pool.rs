@@ -13,22 +13,18 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{
-    execution::{JobOutcome, execute},
-    heartbeat,
-    running::{Running, StopReason},
-    slots::Slots,
-    sweep,
-    wakeups::Wakeups,
-};
+use super::{leases, running::Running, slots::Slots, sweep, wakeups::Wakeups};
 use crate::{
-    host::connection::CANCEL_MARGIN,
-    lifecycle::Environment,
+    jobs::{JobOutcome, StopReason, delay_after, execute},
+    model::JobStatus,
+    remote::connection::CANCEL_MARGIN,
+    steps::Environment,
     store::{
         jobs::{self, Claimant, Claimed},
         steps::Changes,
         wakeups::{self, Queue},
     },
+    telemetry::metrics::{JOB_DURATION, JOB_WAIT, JOBS, JOBS_RUNNING},
 };
 
 /// The poll behind LISTEN: wakeups that were written for later become due without a notification.
@@ -88,7 +84,7 @@ pub async fn run(environment: Environment, db: PgPool, settings: PoolSettings, d
     let end = CancellationToken::new();
     let (db, lease) = (pool.db.clone(), pool.environment.lease.clone());
     let renewals =
-        tokio::spawn(heartbeat::run(db.clone(), pool.name.clone(), Arc::clone(&pool.running), lease, end.clone()));
+        tokio::spawn(leases::run(db.clone(), pool.name.clone(), Arc::clone(&pool.running), lease, end.clone()));
     let sweeps = tokio::spawn(sweep::run(db, end.clone()));
 
     // Tasks of their own: whatever wakes the task of an apalis worker costs a fetch.
@@ -207,8 +203,8 @@ async fn work(pool: &Arc<Pool>, claimed: Claimed) {
     let began = std::time::Instant::now();
     let Claimed { kind, .. } = claimed;
     tracing::info!("The {kind} of pod {} begins (attempt {}).", claimed.pod_id, claimed.attempt);
-    metrics::histogram!("pinacle_job_wait_seconds").record(claimed.waited.as_secs_f64());
-    metrics::gauge!("pinacle_jobs_running").increment(1.0);
+    metrics::histogram!(JOB_WAIT).record(claimed.waited.as_secs_f64());
+    metrics::gauge!(JOBS_RUNNING).increment(1.0);
 
     let entry = pool.running.enter(&claimed.job_id, claimed.lease);
     let execution = {
@@ -235,9 +231,9 @@ async fn work(pool: &Arc<Pool>, claimed: Claimed) {
     drop(entry);
 
     let seconds = began.elapsed().as_secs_f64();
-    metrics::gauge!("pinacle_jobs_running").decrement(1.0);
-    metrics::histogram!("pinacle_job_duration_seconds", "kind" => kind.as_str()).record(seconds);
-    metrics::counter!("pinacle_jobs_total", "kind" => kind.as_str(), "outcome" => ended.as_str()).increment(1);
+    metrics::gauge!(JOBS_RUNNING).decrement(1.0);
+    metrics::histogram!(JOB_DURATION, "kind" => kind.as_str()).record(seconds);
+    metrics::counter!(JOBS, "kind" => kind.as_str(), "outcome" => ended.as_str()).increment(1);
     tracing::info!(
         duration_ms = seconds * 1000.0,
         outcome = ended.as_str(),
@@ -252,9 +248,9 @@ async fn settle_panic(pool: &Pool, claimed: &Claimed) -> JobOutcome {
     let (db, fence) = (&pool.environment.db, claimed.fence());
     let error = "the worker hit a bug while it ran this job; its log has the details";
     let written = if claimed.attempt < claimed.max_attempts {
-        jobs::retry(db, &fence, super::retry::delay_after(claimed.attempt), error).await.map(|()| JobOutcome::Retrying)
+        jobs::retry(db, &fence, delay_after(claimed.attempt), error).await.map(|()| JobOutcome::Retrying)
     } else {
-        jobs::fail(db, &fence, jobs::JobStatus::Failed, error, &Changes::default()).await.map(|()| JobOutcome::Failed)
+        jobs::fail(db, &fence, JobStatus::Failed, error, &Changes::default()).await.map(|()| JobOutcome::Failed)
     };
     written.unwrap_or(JobOutcome::Fenced)
 }

@@ -5,7 +5,10 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{DEADLINE_OVERRUN, SWEEP_INTERVAL, TAKEOVER_SILENCE};
-use crate::store::{Portion, jobs, wakeups};
+use crate::{
+    store::{Portion, jobs, wakeups},
+    telemetry::metrics::JOBS_RESCUED,
+};
 
 /// How far this worker's sweeps have come.
 #[derive(Default)]
@@ -42,7 +45,7 @@ impl Sweep {
 async fn rescue(db: &PgPool) -> Result<(), sqlx::Error> {
     let rescued = jobs::rescue(db, TAKEOVER_SILENCE, DEADLINE_OVERRUN).await?;
     if rescued > 0 {
-        metrics::counter!("pinacle_jobs_rescued_total").increment(rescued);
+        metrics::counter!(JOBS_RESCUED).increment(rescued);
         tracing::warn!(jobs = rescued, "Took back {rescued} jobs of a worker that stopped answering.");
     }
     Ok(())

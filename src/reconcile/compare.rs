@@ -7,15 +7,12 @@ use std::{
 
 use super::inventory::{Container, FenceFile, Inventory, Labelled};
 use crate::{
-    runtime::{
+    docker::{
         Limits,
         names::{is_foreign, is_pod_id, object_name},
     },
-    store::{
-        jobs::JobKind,
-        pods::PodStatus,
-        reconcile::{MAX_LEAD, PodRecord},
-    },
+    model::{JobKind, PodStatus},
+    store::reconcile::{MAX_LEAD, PodRecord},
 };
 
 /// A thing on the host, by what removes it.

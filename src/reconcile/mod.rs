@@ -17,12 +17,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    host::{ConnectionError, HostDirectory},
+    fleet::HostDirectory,
+    remote::ConnectionError,
     store::{
         self,
         reconcile::{lock, pod_records, see},
         servers::{self, Server},
     },
+    telemetry::metrics::RECONCILE_FINDINGS,
 };
 use compare::{Seen, Sides, compare};
 use inventory::{Inventory, InventoryError};
@@ -122,7 +124,7 @@ impl Reconciler {
             tracing::warn!(server.name = %server.name, %error, "The reconciliation of server {} stopped.", server.name);
             report.stopped = Some(error.to_string());
         }
-        metrics::counter!("pinacle_reconcile_findings_total").increment(report.findings.len() as u64);
+        metrics::counter!(RECONCILE_FINDINGS).increment(report.findings.len() as u64);
         report
     }
 

@@ -15,13 +15,15 @@ use super::{
     inventory::Inventory,
 };
 use crate::{
-    host::{Command, Host, LeaseClock, Outcome, connection::Collected, guard::FencedBy},
+    model::LeaseClock,
+    remote::{Command, Host, Outcome, connection::Collected, guard::FencedBy},
     store::{
         self,
         orphans::{self, Extra, Sighting},
         reconcile::{PodRecord, raise_lease},
         servers::Server,
     },
+    telemetry::metrics::ORPHANS_REMOVED,
 };
 
 /// A container has ten seconds to stop, and gVisor takes a while to go.
@@ -192,7 +194,7 @@ impl Reconciler {
             }
             Sighting::Due => match claim.remove(orphan).await {
                 Ok(()) => {
-                    metrics::counter!("pinacle_strays_removed_total", "kind" => orphan.kind.as_str()).increment(1);
+                    metrics::counter!(ORPHANS_REMOVED, "kind" => orphan.kind.as_str()).increment(1);
                     Ok("removed it".to_owned())
                 }
                 Err(error) => Ok(format!("it could not be removed, which is tried again: {error}")),

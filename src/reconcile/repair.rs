@@ -6,9 +6,10 @@ use super::{
     Reconciler,
     compare::{Action, Drift},
 };
-use crate::store::{
-    jobs::JobKind,
-    reconcile::{ask, asked_within, fail, raise_lease, reserve},
+use crate::{
+    model::JobKind,
+    store::reconcile::{ask, asked_within, fail, raise_lease, reserve},
+    telemetry::metrics::REPAIRS,
 };
 
 /// A pod that has to be mended more often than this within [`RELAPSE_SPAN`] is not mended by the same once more.
@@ -58,7 +59,7 @@ impl Reconciler {
         }
         let asked = ask(&self.db, &pod.id, pod.status, pod.lease, kind).await?;
         if asked {
-            metrics::counter!("pinacle_pods_mended_total", "kind" => kind.as_str()).increment(1);
+            metrics::counter!(REPAIRS, "kind" => kind.as_str()).increment(1);
         }
         Ok(if asked { format!("asked for a {kind}") } else { OVERTAKEN.to_owned() })
     }

@@ -13,11 +13,10 @@ use super::{
     compare::{Action, Drift},
 };
 use crate::{
-    host::{Command, ConnectionError, connection::Output},
-    runtime::names::{POD_LABEL, is_foreign},
+    docker::names::{POD_LABEL, is_foreign},
+    model::{JobKind, PodStatus},
+    remote::{Command, ConnectionError, connection::Output},
     store::{
-        jobs::JobKind,
-        pods::PodStatus,
         reconcile::{PodRecord, pod_records, see},
         servers::{self, Server},
     },

@@ -28,7 +28,7 @@ use sqlx::{
     query::Query,
 };
 
-use crate::fault;
+use crate::{fault, model::Fence};
 pub use migrate::{explain_migration_error, functions_hash, migrate, schema_is_current};
 
 /// A worker that is frozen or cut off in the middle of a transaction still holds its locks, such as the one on a server
@@ -79,14 +79,6 @@ impl Purpose {
             Self::Jobs => format!("{SESSION}; {OWN_SESSION}; {WORKERS_SESSION}"),
         }
     }
-}
-
-/// Who writes: an execution of a job, under the lease it was given when it claimed the pod.
-#[derive(Debug, Clone)]
-pub struct Fence {
-    pub pod_id: String,
-    pub job_id: String,
-    pub lease: i64,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sqlx::{Executor, PgPool, Postgres, Transaction};
 
-use super::{interval, jobs::JobKind, pods::PodStatus};
+use super::interval;
+use crate::model::{JobKind, PodStatus};
 
 /// Who asks for the jobs of a reconciliation, in `pod_jobs.requested_by`.
 pub const REQUESTED_BY: &str = "reconcile";

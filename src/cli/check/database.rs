@@ -4,7 +4,7 @@ use sqlx::PgPool;
 
 use super::Section;
 use crate::{
-    cli::{explain, place},
+    cli::{place, view::explain},
     secrets::SealingKey,
     settings::Settings,
     store::{

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use super::{Section, server::Asked};
 use crate::{
-    host::Command,
-    runtime::{RUNTIME, quota::DiskQuota},
+    docker::{RUNTIME, quota::DiskQuota},
+    remote::Command,
     store::servers::Server,
 };
 

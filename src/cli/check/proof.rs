@@ -9,9 +9,12 @@ use uuid::Uuid;
 
 use super::{Section, docker::Docker, server::Asked};
 use crate::{
-    network::{METADATA, PROHIBITED},
-    runtime::{RUNTIME, names::bridge_name},
-    spec::DEFAULT_IMAGE,
+    docker::{
+        RUNTIME,
+        names::bridge_name,
+        network::{METADATA, PROHIBITED},
+    },
+    podspec::DEFAULT_IMAGE,
 };
 
 const LABEL: &str = "pinacle.check";
@@ -105,7 +108,7 @@ async fn prove(asked: &Asked<'_>, image: &str, name: &str, id: &str) -> Result<V
     let what = ["--name", name, "--label", &label, "--pull", "never", "--user", "0", "--entrypoint", "sleep", image];
     step("starting", &[&run[..], &limits, &what, &[LIFETIME_SECONDS]].concat()).await?;
 
-    let kernel = asked.answer(&crate::host::Command::new("uname").arg("-v")).await;
+    let kernel = asked.answer(&crate::remote::Command::new("uname").arg("-v")).await;
     let kernel = kernel.map_err(|reason| Unproven::Failed("comparing the kernel of", reason))?;
     if step("running a command in", &["exec", name, "uname", "-v"]).await? == kernel {
         return Err(Unproven::Otherwise(

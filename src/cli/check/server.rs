@@ -6,10 +6,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Section, docker, proof};
 use crate::{
-    cli::{servers::address, terminal},
-    host::{Command, ConnectionError, Host, HostDirectory, Outcome, connection::Collected},
-    network::{self, parse_listening_ports},
-    store::{places::PORTS, servers::Server},
+    cli::{commands::servers::address, view::terminal},
+    docker::network::{self, parse_listening_ports},
+    fleet::HostDirectory,
+    model::PORTS,
+    remote::{Command, ConnectionError, Host, Outcome, connection::Collected},
+    store::servers::Server,
 };
 
 /// What ends a question that a broken host never answers.

@@ -4,15 +4,10 @@ use std::time::Duration;
 
 use sqlx::{PgConnection, PgPool};
 
-use super::JobStatus;
 use crate::{
     fault,
-    store::{
-        Fence, StoreError, interval,
-        pods::{PodStatus, SECRET_NAMES},
-        steps::Changes,
-        when_unlocked,
-    },
+    model::{Fence, JobStatus, PodStatus, SECRET_NAMES},
+    store::{StoreError, interval, steps::Changes, when_unlocked},
 };
 
 /// What became of a job and of its pod.

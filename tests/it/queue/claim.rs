@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use pinacle_worker::store::jobs::{self, Claimed, JobStatus};
+use pinacle_worker::{
+    model::JobStatus,
+    store::jobs::{self, Claimed},
+};
 use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinSet;
 

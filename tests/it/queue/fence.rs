@@ -1,12 +1,14 @@
 //! A worker that was taken over writes nothing more.
 
-use pinacle_worker::store::{
-    Fence, StoreError,
-    jobs::{self, JobStatus},
-    logs::{self, NewLog, Update},
-    places::{self, Reservation},
-    pods::{self, Facts, PodStatus},
-    steps::Changes,
+use pinacle_worker::{
+    model::{Fence, JobStatus, PodStatus, Reservation, Update},
+    store::{
+        StoreError, jobs,
+        logs::{self, NewLog},
+        places,
+        pods::{self, Facts},
+        steps::Changes,
+    },
 };
 use sqlx::PgPool;
 

@@ -1,6 +1,6 @@
 //! What becomes of the jobs of a worker that died, hung, or was told to stop.
 
-use pinacle_worker::store::jobs::{self, JobStatus};
+use pinacle_worker::{model::JobStatus, store::jobs};
 
 use super::{SILENCE, begin_step, claim, end_step, last_error, pod, silence_all, status};
 use crate::support::{TestDb, Worker};

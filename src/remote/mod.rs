@@ -1,0 +1,19 @@
+//! `ServerConnection`: where commands run, over SSH or on the machine itself, each under a guard that fences it, holds its
+//! time limit and ends all that it started. Nothing above this room knows which of the two it is, and nothing in it knows
+//! what a pod is.
+
+pub mod command;
+pub mod connection;
+mod facts;
+pub mod guard;
+mod host;
+mod local;
+pub mod private_key;
+mod script;
+pub mod ssh;
+
+pub use command::{Command, InnerGuard};
+pub use connection::{ConnectionError, Outcome, ServerConnection};
+pub use facts::Facts;
+pub use host::Host;
+pub use script::{script, script_for};

@@ -25,6 +25,8 @@ pub mod podspec;
 pub mod queue;
 pub mod reconcile;
 pub mod remote;
+#[cfg(test)]
+mod rooms;
 pub mod secrets;
 pub mod settings;
 pub mod steps;

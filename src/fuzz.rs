@@ -15,10 +15,9 @@ use crate::{
     docker::{Found, names},
     reconcile::watch::Lines,
     remote::{
-        Command, InnerGuard,
+        Command, InnerGuard, Output,
         command::Container,
-        connection::Output,
-        guard::{Order, StreamReader, Verdict},
+        guard::{GuardReply, Order, StreamReader},
     },
 };
 
@@ -28,7 +27,7 @@ pub fn read_stream<'a>(
     nonce: &str,
     inner_nonce: Option<&str>,
     pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> (Vec<u8>, Option<Verdict>) {
+) -> (Vec<u8>, Option<GuardReply>) {
     let order = Order {
         nonce: nonce.to_owned(),
         inner_nonce: inner_nonce.unwrap_or_default().to_owned(),

@@ -6,7 +6,11 @@ use std::{collections::HashSet, time::Duration};
 
 use libfuzzer_sys::fuzz_target;
 use pinacle_fuzz::count_lines;
-use pinacle_worker::{fuzz::{Action, Sides, compare, inventory, is_pod_id}, model::PodStatus, store::reconcile::{MAX_LEAD, PodRecord}};
+use pinacle_worker::{
+    fuzz::{Action, Sides, compare, inventory, is_pod_id},
+    model::PodStatus,
+    store::reconcile::{MAX_LEAD, PodRecord},
+};
 
 const SERVER: &str = "server_1";
 const OURS: &str = "ours";
@@ -21,6 +25,7 @@ fn pod(id: &str, status: PodStatus, server: &str, busy: bool) -> PodRecord {
         server_id: Some(server.to_owned()),
         proxy_port: Some(30_000),
         container_started_at: Some("then".to_owned()),
+        up: true,
         cpu_cores: Some(0.5),
         memory_mb: Some(1024),
         lease: 3,

@@ -7,7 +7,13 @@
 
 use libfuzzer_sys::fuzz_target;
 use pinacle_fuzz::{are_in_order, pieces, two_parts};
-use pinacle_worker::{model::Update, transcript::{capture::Capture, redact::{MARK, Redactor}}};
+use pinacle_worker::{
+    model::Update,
+    transcript::{
+        capture::Capture,
+        redact::{MARK, Redactor},
+    },
+};
 
 /// What is asked of a log: no secret of this many characters is in it.
 const SECRET: usize = 8;

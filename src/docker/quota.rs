@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn together_the_parts_are_the_tiers_disk() {
-        let tier = resolve(&json!({ "tier": "dev.medium" })).expect("a pod").tier;
+        let tier = resolve(&json!({ "tier": "dev.medium" })).expect("a pod").machine.tier;
         let limits = |quota: DiskQuota| [quota.of_root(&tier), quota.of_workspace(&tier), quota.of_home(&tier)];
         assert_eq!(limits(DiskQuota::RootAndVolumes), [Some(5_000), Some(10_000), Some(5_000)]);
         assert_eq!(limits(DiskQuota::Root), [Some(20_000), None, None]);

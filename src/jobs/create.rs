@@ -1,6 +1,6 @@
 //! A pod is given its place and its port, and is brought up.
 
-use super::{Job, UP, check_alive};
+use super::job::{Job, UP, check_alive};
 use crate::{
     model::{JobKind, PodStatus},
     steps::{PLACE, PORT, Plan},

@@ -1,6 +1,6 @@
 //! All that is there of a pod goes; what is not there is done. It makes sense for a pod in any state.
 
-use super::Job;
+use super::job::Job;
 use crate::{
     model::{JobKind, PodStatus},
     steps::{Plan, REMOVE_CONTAINER, REMOVE_FENCE, REMOVE_NETWORK, REMOVE_VOLUME},

@@ -5,9 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Job, Stop, StopReason, job,
+    Stop, StopReason,
+    job::Job,
+    kind,
     prepare::{Prepared, Refusal, prepare},
-    transition::{Transition, judge, write},
+    transition::{JobOutcome, Transition, judge, write},
 };
 use crate::{
     model::JobStatus,
@@ -23,34 +25,6 @@ const UNDO_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long the services of a pod that is kept may take to start.
 const OPEN_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// How an execution ended, for the log and the metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobOutcome {
-    Succeeded,
-    Failed,
-    Cancelled,
-    Retrying,
-    Released,
-    /// It waits for others.
-    Deferred,
-    /// Another worker has the pod.
-    Fenced,
-}
-
-impl JobOutcome {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Retrying => "retrying",
-            Self::Released => "handed back",
-            Self::Deferred => "deferred",
-            Self::Fenced => "fenced",
-        }
-    }
-}
-
 /// Runs a claimed job to its end. `drain` asks it to give the job back at the end of a step.
 pub async fn execute(
     environment: &Environment,
@@ -61,7 +35,7 @@ pub async fn execute(
     if let Some(reason) = &claimed.cancel_reason {
         stop.because(StopReason::Cancelled(reason.clone()));
     }
-    let (job, nothing_done) = (job(claimed.kind), || Arc::new(Progress::new(claimed.attempt)));
+    let (job, nothing_done) = (kind::of(claimed.kind), || Arc::new(Progress::new(claimed.attempt)));
     let (transition, progress) = match prepare(environment, claimed, stop.token.clone()).await {
         Err(Refusal::State(sentence)) => (Transition::Close(JobStatus::Failed, sentence), nothing_done()),
         Err(Refusal::Error(error)) => (judge(&error, claimed, stop, drain), nothing_done()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{Job, job};
+use super::{job::Job, kind};
 use crate::{
     podspec::{self, Catalog, PodSpec, SpecError},
     secrets::{PodSecret, open_all},
@@ -44,7 +44,7 @@ pub(super) async fn prepare(
     claimed: &Claimed,
     cancel: CancellationToken,
 ) -> Result<Prepared, Refusal> {
-    let job = job(claimed.kind);
+    let job = kind::of(claimed.kind);
     let pod = read_pod(environment, claimed, job).await?;
     let (spec, bad_config) = resolve(&pod, &environment.catalog)?;
     let (secrets, unreadable) = if job.enters_pod { read_secrets(environment, claimed).await? } else { (None, None) };
@@ -55,7 +55,7 @@ pub(super) async fn prepare(
     }
     let unusable = unreadable.or_else(|| {
         bad_config
-            .or_else(|| ctx.spec.check_environment(|name| ctx.has_secret(name)).err())
+            .or_else(|| ctx.spec.project.check_environment(|name| ctx.has_secret(name)).err())
             .or_else(|| check_image(&ctx))
             .map(|error| error.to_string())
             .or_else(|| ctx.check_secrets().err())
@@ -77,7 +77,7 @@ async fn read_pod(environment: &Environment, claimed: &Claimed, job: &Job) -> Re
 /// Why a container can't be made from the pod's image. One that is there already stays, whatever was allowed since.
 fn check_image(ctx: &StepContext) -> Option<SpecError> {
     let images = &ctx.environment.catalog.images;
-    ctx.pod.container_id.is_none().then(|| images.check(&ctx.spec.base_image)).and_then(Result::err)
+    ctx.pod.container_id.is_none().then(|| images.check(&ctx.spec.machine.base_image)).and_then(Result::err)
 }
 
 /// What the job has to give to the pod, and to keep out of its record; or why that can't be had.

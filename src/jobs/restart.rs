@@ -1,6 +1,6 @@
 //! A pod stops, and is brought up again.
 
-use super::{Job, UP, check_created};
+use super::job::{Job, UP, check_created};
 use crate::{
     model::{JobKind, PodStatus},
     steps::{Plan, STOP},

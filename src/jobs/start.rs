@@ -1,6 +1,6 @@
 //! A stopped pod is brought up again; its place and its port are its own since the create. A pod that runs is repaired.
 
-use super::{Job, UP, check_created};
+use super::job::{Job, UP, check_created};
 use crate::{
     model::{JobKind, PodStatus},
     steps::Plan,

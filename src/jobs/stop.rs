@@ -1,6 +1,6 @@
 //! A pod stops: its services in order, then its container. Container, volumes, network and port stay.
 
-use super::{Job, check_created};
+use super::job::{Job, check_created};
 use crate::{
     model::{JobKind, PodStatus},
     steps::{Plan, STOP},

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 use tokio_util::sync::CancellationToken;
 
-use super::{JobOutcome, Stop, StopReason, retry::delay_after};
+use super::{Stop, StopReason, retry::delay_after};
 use crate::{
     model::{Fence, JobStatus, PodStatus},
     steps::{Decision, Environment, StepError},
@@ -20,6 +20,34 @@ use crate::{
 const DEFERRAL: Duration = Duration::from_secs(1);
 /// A last write is tried until the lease is surely lost.
 const LAST_WRITE_RETRIES: usize = 8;
+
+/// How an execution ended, for the log and the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobOutcome {
+    Succeeded,
+    Failed,
+    Cancelled,
+    Retrying,
+    Released,
+    /// It waits for others.
+    Deferred,
+    /// Another worker has the pod.
+    Fenced,
+}
+
+impl JobOutcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Retrying => "retrying",
+            Self::Released => "handed back",
+            Self::Deferred => "deferred",
+            Self::Fenced => "fenced",
+        }
+    }
+}
 
 /// What is written once the work has ended.
 pub(super) enum Transition {

@@ -9,7 +9,7 @@ use crate::{
     docker::image_fact,
     fleet::HostDirectory,
     podspec::DEFAULT_IMAGE,
-    remote::{Command, ConnectionError, command::docker_words, connection::Collected},
+    remote::{Collected, Command, ConnectionError, command::docker_words},
     store::{
         images,
         servers::{self, Server},

@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(catalog.template_names(), ["custom", "mastra-ai", "nextjs", "nodejs", "python", "vite"]);
         for name in catalog.template_names() {
             let spec = resolve(&json!({ "template": name }), &catalog).expect(name);
-            let services: Vec<_> = spec.services.iter().map(ServiceTemplate::name).collect();
+            let services: Vec<_> = spec.project.services.iter().map(ServiceTemplate::name).collect();
             assert_eq!(services, ["code-server", "web-terminal"], "{name}");
         }
     }
@@ -130,7 +130,7 @@ mod tests {
         std::fs::write(folder.path().join("README"), "no template").expect("a file");
         let catalog = Catalog::load(Some(folder.path())).expect("a catalog");
         let spec = resolve(&json!({ "services": ["notes", "postgres"] }), &catalog).expect("a pod");
-        assert_eq!(spec.services[0].default_port.to_string(), "9000");
+        assert_eq!(spec.project.services[0].default_port.to_string(), "9000");
         assert_eq!(catalog.service("redis").expect("the folder's").description, "Notes");
     }
 

@@ -11,7 +11,6 @@ use serde::Deserialize;
 
 use super::{
     address::{Branch, RepositoryUrl},
-    pod::Protocol,
     shape::{Described, MAX_ENTRIES, Object, OneOrMany, bounded},
     text::{EnvName, EnvValue, ImageName, Label, ProcessName, Script},
     tier,
@@ -175,6 +174,40 @@ impl TryFrom<serde_json::Value> for Port {
             Value::Object(_) => "an object".to_owned(),
         };
         Err(format!("{given} is not a port; use a number from 1 to 65535"))
+    }
+}
+
+/// What is spoken on a port.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(extend("enum" = ["tcp", "udp"]))]
+pub enum Protocol {
+    #[default]
+    Tcp,
+    Udp,
+}
+
+impl TryFrom<String> for Protocol {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        match name.as_str() {
+            "tcp" => Ok(Self::Tcp),
+            "udp" => Ok(Self::Udp),
+            _ => {
+                let name = super::error::quote(&name);
+                Err(format!("{name} is not a protocol; use \"tcp\" or \"udp\""))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-
-use super::{ServiceTemplate, error::SpecError, repository::Repository, template::Dependencies, tier::Tier};
+use super::{
+    ServiceTemplate, config::Protocol, error::SpecError, repository::Repository, template::Dependencies, tier::Tier,
+};
 use crate::model::SECRET_NAMES;
 
 /// The folder in the pod where projects are. It is a volume, and so outlives the container.
@@ -18,11 +17,24 @@ pub const HOME: &str = "/root";
 const MIN_SECRET: usize = 8;
 
 /// A pod to be, which needs no more questions. Only [`resolve`](super::resolve) makes one.
-#[derive(Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PodSpec {
+    pub machine: MachineSpec,
+    pub project: ProjectSpec,
+}
+
+/// What is settled by the pod's config alone: it is needed before the repository is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MachineSpec {
     pub tier: Tier,
-    /// A reference to an image; it is no option and has no white space.
+    /// A reference to an image; it begins with no dash and has no white space.
     pub base_image: String,
+    pub repository: Option<Repository>,
+}
+
+/// What the repository's own file may fill in.
+#[derive(Clone, PartialEq)]
+pub struct ProjectSpec {
     /// No two on the same port.
     pub services: Vec<ServiceTemplate>,
     /// Variables that must be there, each with who needs it.
@@ -35,7 +47,6 @@ pub struct PodSpec {
     pub pre_start: Vec<String>,
     /// Commands to run when the pod is healthy, in order.
     pub post_start: Vec<String>,
-    pub repository: Option<Repository>,
     /// Commands that install what the project needs, in order.
     pub install: Vec<String>,
     /// After them, what the project's own files ask for.
@@ -53,40 +64,6 @@ pub struct PortSpec {
     pub protocol: Protocol,
 }
 
-/// What is spoken on a port.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(extend("enum" = ["tcp", "udp"]))]
-pub enum Protocol {
-    #[default]
-    Tcp,
-    Udp,
-}
-
-impl TryFrom<String> for Protocol {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        match name.as_str() {
-            "tcp" => Ok(Self::Tcp),
-            "udp" => Ok(Self::Udp),
-            _ => {
-                let name = super::error::quote(&name);
-                Err(format!("{name} is not a protocol; use \"tcp\" or \"udp\""))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        })
-    }
-}
-
 /// A process that is kept running in the pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessSpec {
@@ -99,7 +76,7 @@ pub struct ProcessSpec {
     pub health_check: Option<String>,
 }
 
-impl PodSpec {
+impl MachineSpec {
     /// The folder in the pod that commands run in: the repository's, if there is one.
     #[must_use]
     pub fn project_dir(&self) -> String {
@@ -108,7 +85,9 @@ impl PodSpec {
             None => WORKSPACE.to_owned(),
         }
     }
+}
 
+impl ProjectSpec {
     /// That what the services and the template need is set, here or, as `is_secret` says of a name, as a secret of the
     /// pod.
     ///
@@ -126,11 +105,19 @@ impl PodSpec {
         }
     }
 
+    /// What must never be logged: the values of variables whose name says so.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        secrets(&self.environment, None)
+    }
+}
+
+impl PodSpec {
     /// What must never be logged: the values of variables whose name says so, and the credentials
     /// in the repository's address.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
-        secrets(&self.environment, self.repository.as_ref())
+        secrets(&self.project.environment, self.machine.repository.as_ref())
     }
 }
 
@@ -146,17 +133,14 @@ pub(super) fn secrets(environment: &BTreeMap<String, String>, repository: Option
 }
 
 /// Without the values of the environment, which may be secrets.
-impl fmt::Debug for PodSpec {
+impl fmt::Debug for ProjectSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PodSpec")
-            .field("tier", &self.tier)
-            .field("base_image", &self.base_image)
+        f.debug_struct("ProjectSpec")
             .field("services", &self.services)
             .field("environment", &self.environment.keys())
             .field("ports", &self.ports)
             .field("pre_start", &self.pre_start)
             .field("post_start", &self.post_start)
-            .field("repository", &self.repository)
             .field("install", &self.install)
             .field("dependencies", &self.dependencies)
             .field("processes", &self.processes)

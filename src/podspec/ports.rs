@@ -1,9 +1,9 @@
 //! The rules of ports: each has a name and a place of its own.
 
 use super::{
-    config::PortConfig,
+    config::{PortConfig, Protocol},
     error::{SpecError, quote},
-    pod::{PortSpec, Protocol},
+    pod::PortSpec,
     shape::Object,
 };
 

@@ -14,7 +14,7 @@ use super::{
     catalog::Catalog,
     config::{HooksConfig, PodConfig, PortConfig, ProcessConfig},
     error::{SpecError, key_path},
-    ports, resolve,
+    ports, processes,
     shape::{MAX_ENTRIES, Object, OneOrMany},
     text::{EnvName, EnvValue, Script},
 };
@@ -199,7 +199,7 @@ impl Project {
 
     fn processes(&mut self, value: Value) -> Option<Vec<Object<ProcessConfig>>> {
         let message = "another process has this name; give each process a name of its own";
-        self.side_by_side("processes", ".name", value, |processes| resolve::processes(processes).is_ok(), message)
+        self.side_by_side("processes", ".name", value, |processes| processes::resolve(processes).is_ok(), message)
     }
 
     /// Leaves out the template and the services that this installation has not, or that lack a variable they need.
@@ -254,9 +254,9 @@ fn advice(path: &str, key: &str) -> Option<&'static str> {
 mod tests {
     use serde_json::json;
 
-    use crate::podspec::{Catalog, Dependencies, PROJECT_FILE_LIMIT, PodSpec, resolve_project};
+    use crate::podspec::{Catalog, Dependencies, PROJECT_FILE_LIMIT, ProjectSpec, resolve_project};
 
-    fn resolve(config: &serde_json::Value, text: &str) -> (PodSpec, Vec<String>) {
+    fn resolve(config: &serde_json::Value, text: &str) -> (ProjectSpec, Vec<String>) {
         let catalog = Catalog::load(None).expect("the catalog");
         let (spec, notices) = resolve_project(config, text, &catalog, |_| false).expect("a pod");
         (spec, notices.iter().map(ToString::to_string).collect())
@@ -274,7 +274,6 @@ mod tests {
             hooks: {preStart: [file], postStart: [file]}\n";
         let (spec, notices) = resolve(&config, text);
         assert_eq!(notices, [] as [&str; 0]);
-        assert_eq!(spec.tier.name, "dev.medium", "the container is there by now");
         assert_eq!((&spec.install[..], spec.dependencies), (&["one".to_owned(), "two".to_owned()][..], None));
         let environment: Vec<_> = spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(environment, ["A=config", "B=config", "C=file", "NODE_ENV=file"]);
@@ -349,7 +348,7 @@ mod tests {
     #[test]
     fn a_template_fills_in_all_but_what_the_container_is_made_from() {
         let (spec, notices) = resolve(&json!({}), "template: vite\nservices: []\n");
-        assert_eq!((&*spec.tier.name, spec.services.len(), notices.len()), ("dev.small", 0, 0));
+        assert_eq!((spec.services.len(), notices.len()), (0, 0));
         assert_eq!(spec.processes[0].name, "app");
         let (spec, _) = resolve(&json!({ "template": "custom" }), "template: vite");
         assert!(spec.processes.is_empty(), "the config names another");

@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::{
     ServiceTemplate,
     catalog::Catalog,
-    config::{PodConfig, ProcessConfig, RepositoryConfig},
-    error::{SpecError, no_such, quote},
-    pod::{self, PodSpec, ProcessSpec},
-    ports, project,
+    config::{PodConfig, RepositoryConfig},
+    error::{SpecError, no_such},
+    pod::{self, MachineSpec, PodSpec, ProjectSpec},
+    ports, processes, project,
     repository::Repository,
     shape::Object,
     template::PodTemplate,
@@ -29,7 +29,7 @@ pub fn resolve(config: &Value, catalog: &Catalog) -> Result<PodSpec, SpecError> 
     settle(read(config)?, PodConfig::default(), catalog)
 }
 
-/// The same with the text of the repository's own `pinacle.yaml`, and what of it was left out. `is_secret` says of a
+/// The project with the text of the repository's own `pinacle.yaml`, and what of it was left out. `is_secret` says of a
 /// variable whether it is a secret of the pod.
 ///
 /// # Errors
@@ -40,13 +40,13 @@ pub fn resolve_project(
     project: &str,
     catalog: &Catalog,
     is_secret: impl Fn(&str) -> bool,
-) -> Result<(PodSpec, Vec<SpecError>), SpecError> {
+) -> Result<(ProjectSpec, Vec<SpecError>), SpecError> {
     let (config, mut project) = (read(config)?, project::read(project));
     let variables = config.clone().over(project.config.clone()).environment.unwrap_or_default();
     let is_set =
         |name: &str| variables.iter().any(|(set, value)| &**set == name && !value.is_empty()) || is_secret(name);
     project.keep_what_is_known(catalog, is_set);
-    Ok((settle(config, project.config, catalog)?, project.notices))
+    Ok((settle(config, project.config, catalog)?.project, project.notices))
 }
 
 /// What in a config must never be shown, whatever else is wrong with it.
@@ -87,20 +87,23 @@ fn settle(config: PodConfig, project: PodConfig, catalog: &Catalog) -> Result<Po
     let config = config.over(under);
     let services = services(&config.services.unwrap_or_default(), catalog)?;
     let hooks = config.hooks.map(|Object(hooks)| hooks).unwrap_or_default();
-    Ok(PodSpec {
+    let machine = MachineSpec {
         tier: tier::find(config.tier.as_deref())?,
         base_image: config.base_image.map_or_else(|| DEFAULT_IMAGE.to_owned(), String::from),
+        repository: repository(config.repository),
+    };
+    let project = ProjectSpec {
         required_environment: required(template, &services),
         services,
         environment: environment(config.environment.unwrap_or_default()),
         ports: ports::resolve(config.ports.unwrap_or_default())?,
         pre_start: strings(hooks.pre_start.unwrap_or_default()),
         post_start: strings(hooks.post_start.unwrap_or_default()),
-        repository: repository(config.repository),
         install: strings(config.install.map(|install| install.0).unwrap_or_default()),
         dependencies,
-        processes: processes(config.processes.unwrap_or_default())?,
-    })
+        processes: processes::resolve(config.processes.unwrap_or_default())?,
+    };
+    Ok(PodSpec { machine, project })
 }
 
 /// The services, of which no two may listen on the same port.
@@ -149,31 +152,6 @@ fn environment(variables: BTreeMap<impl Into<String>, impl Into<String>>) -> BTr
     variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-/// The processes, of which no two may have the same name.
-pub(super) fn processes(configs: Vec<Object<ProcessConfig>>) -> Result<Vec<ProcessSpec>, SpecError> {
-    let mut processes: Vec<ProcessSpec> = Vec::with_capacity(configs.len());
-    for (index, Object(config)) in configs.into_iter().enumerate() {
-        let name = String::from(config.name);
-        if let Some(other) = processes.iter().position(|other| other.name == name) {
-            return Err(SpecError::new(
-                format!("processes[{index}].name"),
-                format!(
-                    "{} is already the name of processes[{other}]; give each process a name of its \
-                     own",
-                    quote(&name)
-                ),
-            ));
-        }
-        processes.push(ProcessSpec {
-            name,
-            start_command: config.start_command.into(),
-            url: config.url.map(String::from),
-            health_check: config.health_check.map(String::from),
-        });
-    }
-    Ok(processes)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -189,10 +167,12 @@ mod tests {
     #[test]
     fn an_empty_config_gets_the_defaults() {
         let spec = resolve(&json!({})).expect("a pod");
-        assert_eq!(spec.tier.name, "dev.small");
-        assert_eq!(spec.base_image, "pinacledev/pinacle-base");
-        assert_eq!(spec.project_dir(), "/workspace");
-        assert!(spec.environment.is_empty() && spec.ports.is_empty() && spec.processes.is_empty());
+        assert_eq!(spec.machine.tier.name, "dev.small");
+        assert_eq!(spec.machine.base_image, "pinacledev/pinacle-base");
+        assert_eq!(spec.machine.project_dir(), "/workspace");
+        assert!(
+            spec.project.environment.is_empty() && spec.project.ports.is_empty() && spec.project.processes.is_empty()
+        );
         let nulls = json!({ "tier": null, "ports": null, "hooks": null, "services": null });
         assert_eq!(resolve(&nulls).expect("a pod"), spec);
     }
@@ -218,19 +198,22 @@ mod tests {
             ],
         }))
         .expect("a pod");
-        assert_eq!((spec.tier.cpu_cores.to_string(), spec.tier.memory_mb), ("2".into(), 4096));
-        assert_eq!(spec.base_image, "debian:12");
-        assert_eq!(spec.environment["A"], hostile);
+        assert_eq!((spec.machine.tier.cpu_cores.to_string(), spec.machine.tier.memory_mb), ("2".into(), 4096));
+        assert_eq!(spec.machine.base_image, "debian:12");
+        assert_eq!(spec.project.environment["A"], hostile);
         let ports: Vec<String> =
-            spec.ports.iter().map(|p| format!("{} {}/{}", p.name, p.internal, p.protocol)).collect();
+            spec.project.ports.iter().map(|p| format!("{} {}/{}", p.name, p.internal, p.protocol)).collect();
         assert_eq!(ports, ["web 3000/tcp", "dns 3000/udp", "dns 2 80/udp"]);
-        assert_eq!((&*spec.pre_start, &*spec.post_start), (&[hostile.into()][..], &["a".into(), "b".into()][..]));
-        assert_eq!(spec.project_dir(), "/workspace/r");
-        assert_eq!(spec.install, ["npm ci", hostile]);
-        assert_eq!(spec.processes[0].start_command, hostile);
-        assert_eq!(spec.processes[0].health_check.as_deref(), Some("true"));
+        assert_eq!(
+            (&*spec.project.pre_start, &*spec.project.post_start),
+            (&[hostile.into()][..], &["a".into(), "b".into()][..])
+        );
+        assert_eq!(spec.machine.project_dir(), "/workspace/r");
+        assert_eq!(spec.project.install, ["npm ci", hostile]);
+        assert_eq!(spec.project.processes[0].start_command, hostile);
+        assert_eq!(spec.project.processes[0].health_check.as_deref(), Some("true"));
         let one = resolve(&json!({ "install": "npm ci" })).expect("a pod");
-        assert_eq!(one.install, ["npm ci"]);
+        assert_eq!(one.project.install, ["npm ci"]);
     }
 
     #[test]
@@ -277,7 +260,7 @@ mod tests {
         let catalog = Catalog::load(Some(folder.path())).expect("a catalog");
         let missing = |config: Value, secrets: &[&str]| {
             let spec = super::resolve(&config, &catalog).expect("a pod");
-            spec.check_environment(|name| secrets.contains(&name)).map_err(|error| error.to_string())
+            spec.project.check_environment(|name| secrets.contains(&name)).map_err(|error| error.to_string())
         };
         let agent = json!({ "services": ["agent"] });
         assert_eq!(
@@ -306,8 +289,8 @@ mod tests {
         fn any_text_arrives_as_written(value in "[^\0]*", command in "x[^\0]*") {
             let config = json!({ "environment": { "A": value }, "install": command });
             let spec = resolve(&config).expect("a pod");
-            prop_assert_eq!(&spec.environment["A"], &value);
-            prop_assert_eq!(&spec.install, &[command]);
+            prop_assert_eq!(&spec.project.environment["A"], &value);
+            prop_assert_eq!(&spec.project.install, &[command]);
         }
     }
 }

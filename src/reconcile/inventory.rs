@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     docker::Limits,
-    remote::{Command, ConnectionError, Host, command::docker_words, connection::Collected},
+    remote::{Collected, Command, ConnectionError, Host, command::docker_words},
 };
 
 const SCRIPT: &str = include_str!("inventory.sh");

@@ -10,13 +10,13 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    LOCKED, Reconciler, Report, Stopped,
     compare::{Kind, Orphan},
     inventory::Inventory,
+    reconciler::{LOCKED, Reconciler, Report, Stopped},
 };
 use crate::{
     model::LeaseClock,
-    remote::{Command, Host, Outcome, connection::Collected, guard::FencedBy},
+    remote::{Collected, Command, Host, Outcome, guard::FencedBy},
     store::{
         self,
         orphans::{self, Extra, Sighting},

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Reconciler,
     compare::{Action, Drift},
+    reconciler::Reconciler,
 };
 use crate::{
     model::JobKind,

@@ -9,13 +9,13 @@ use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Reconciler,
     compare::{Action, Drift},
+    reconciler::Reconciler,
 };
 use crate::{
     docker::names::{POD_LABEL, is_foreign},
     model::{JobKind, PodStatus},
-    remote::{Command, ConnectionError, connection::Output},
+    remote::{Command, ConnectionError, Output},
     store::{
         reconcile::{PodRecord, pod_records, see},
         servers::{self, Server},

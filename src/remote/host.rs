@@ -6,8 +6,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Command, ConnectionError, ServerConnection,
-    connection::Collected,
+    Collected, Command, ConnectionError, ServerConnection,
     facts::Facts,
     local::Local,
     ssh::{Endpoint, Ssh},

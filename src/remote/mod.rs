@@ -4,16 +4,22 @@
 
 pub mod command;
 pub mod connection;
+mod error;
 mod facts;
 pub mod guard;
 mod host;
 mod local;
+mod outcome;
+mod output;
 pub mod private_key;
 mod script;
 pub mod ssh;
 
 pub use command::{Command, InnerGuard};
-pub use connection::{ConnectionError, Outcome, ServerConnection};
+pub use connection::ServerConnection;
+pub use error::ConnectionError;
 pub use facts::Facts;
 pub use host::Host;
+pub use outcome::Outcome;
+pub use output::{Collected, Output};
 pub use script::{script, script_for};

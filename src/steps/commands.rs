@@ -3,41 +3,21 @@
 
 use std::time::Duration;
 
-use super::{Ensured, StepContext, StepError};
-use crate::{
-    guest::shell::{Mark, Place},
-    remote::Command,
-    transcript::{Finished, HostError},
-};
+use super::{Ensured, StepContext, StepError, exec::run_theirs, project::project};
+use crate::guest::shell::{Mark, Place};
 
 /// A dependency tree, compiled.
 const INSTALL_TIMEOUT: Duration = Duration::from_mins(25);
 const HOOK_TIMEOUT: Duration = Duration::from_mins(10);
 
-pub(super) async fn run(ctx: &StepContext, command: Command) -> Result<Finished, StepError> {
-    Ok(ctx.pod_host().await?.runtime.exec(command).await?)
-}
-
-/// Runs a command of the user's. Its failure is theirs to mend, and is not tried again.
-pub(super) async fn run_theirs(ctx: &StepContext, what: &str, command: Command) -> Result<Finished, StepError> {
-    let pod_host = ctx.pod_host().await?;
-    pod_host.runtime.exec(command).await.map_err(|error| match error {
-        HostError::Failed { command, outcome, said } => {
-            let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-            StepError::fail(format!("{what} `{command}` {outcome}{said}"))
-        }
-        other => StepError::from(other).while_doing(what),
-    })
-}
-
 /// Runs the install commands in order, then what the template installs. One that succeeded is marked in the pod and not
 /// run again.
 pub async fn install(ctx: &StepContext) -> Result<Ensured, StepError> {
-    let spec = ctx.project().await?;
-    let dir = spec.project_dir();
-    let own = spec.install.iter().enumerate();
+    let project = project(ctx).await?;
+    let dir = ctx.project_dir();
+    let own = project.install.iter().enumerate();
     let own = own.map(|(index, text)| (Mark::new(&index.to_string(), text), text.clone(), text.as_str()));
-    let templates = spec.dependencies.iter();
+    let templates = project.dependencies.iter();
     let templates =
         templates.map(|wanted| (Mark::new("dependencies", wanted.mark()), wanted.command(), wanted.shown()));
     let mut acted = false;
@@ -58,16 +38,16 @@ pub(super) fn user(dir: &str) -> Place<'_> {
 
 /// Runs the hooks of before the services start.
 pub async fn pre_start(ctx: &StepContext) -> Result<Ensured, StepError> {
-    hooks(ctx, "the preStart hook", &ctx.project().await?.pre_start).await
+    hooks(ctx, "the preStart hook", &project(ctx).await?.pre_start).await
 }
 
 /// Runs the hooks of a pod that is healthy.
 pub async fn post_start(ctx: &StepContext) -> Result<Ensured, StepError> {
-    hooks(ctx, "the postStart hook", &ctx.project().await?.post_start).await
+    hooks(ctx, "the postStart hook", &project(ctx).await?.post_start).await
 }
 
 async fn hooks(ctx: &StepContext, name: &str, hooks: &[impl AsRef<str>]) -> Result<Ensured, StepError> {
-    let dir = ctx.project().await?.project_dir();
+    let dir = ctx.project_dir();
     for hook in hooks {
         let run = user(&dir).command(hook.as_ref()).label("🪝 Running hook").timeout(HOOK_TIMEOUT);
         run_theirs(ctx, name, run).await?;

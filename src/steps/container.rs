@@ -1,45 +1,13 @@
-//! The steps on the host: network, volume, image, container, and their removal.
+//! The steps on the host: network, volume, image and container, its start and its stop.
 
-use super::{Decision, Ensured, StepContext, StepError, context::PodHost, notices::note, placement};
+use super::{Ensured, StepContext, StepError, context::PodHost, host::ask, notices::note, placement};
 use crate::{
-    docker::{Container, ContainerSpec, Diagnosis, Found, Limits},
+    docker::{Container, ContainerSpec, Found, Limits},
     store::{
         images,
         pods::{self, Facts},
     },
-    transcript::HostError,
 };
-
-/// Says what Docker was asked for and could not do. Where the host is to blame, it says so instead, and whether trying
-/// again makes sense.
-async fn explain(pod_host: &PodHost, wish: &str, error: HostError) -> StepError {
-    if !matches!(error, HostError::Failed { .. }) {
-        return StepError::from(error).while_doing(wish);
-    }
-    let name = &pod_host.server.name;
-    match pod_host.runtime.diagnose().await {
-        Ok(Diagnosis::DockerIsDown) => StepError::retry(format!(
-            "{wish}: Docker on server {name} does not answer ({error}). Start it, and see `pinacle-worker check`"
-        )),
-        Ok(Diagnosis::NoGvisor) => StepError::fail(format!(
-            "{wish}: Docker on server {name} has no runtime `runsc`. Install gVisor there and register it (see \
-             deploy/pod-host.sh), then requeue the pod"
-        )),
-        Ok(Diagnosis::Healthy) => {
-            StepError { decision: Decision::Retry, message: format!("{wish} on server {name}: {error}") }
-        }
-        Err(diagnosis) => StepError::from(diagnosis).while_doing(wish),
-    }
-}
-
-macro_rules! ask {
-    ($pod_host:expr, $wish:literal, $call:expr) => {
-        match $call.await {
-            Ok(answer) => answer,
-            Err(error) => return Err(explain($pod_host, $wish, error).await),
-        }
-    };
-}
 
 /// Creates the network, and the volume with it: each of the two takes its time.
 pub async fn network(ctx: &StepContext) -> Result<Ensured, StepError> {
@@ -50,7 +18,7 @@ pub async fn network(ctx: &StepContext) -> Result<Ensured, StepError> {
         return Ok(Ensured::Unchanged);
     }
     let creation = ask!(pod_host, "looking at the host's way out", pod_host.network.creation(ctx.port().await?));
-    ask!(pod_host, "creating the network", pod_host.runtime.create_network(creation, &ctx.spec.tier));
+    ask!(pod_host, "creating the network", pod_host.runtime.create_network(creation, &ctx.spec.machine.tier));
     Ok(Ensured::Changed)
 }
 
@@ -81,13 +49,13 @@ pub async fn volume(ctx: &StepContext) -> Result<Ensured, StepError> {
     if found.has_workspace() {
         return Ok(Ensured::by(found.volume_is_new));
     }
-    ask!(pod_host, "creating the volume", pod_host.runtime.create_volume(&ctx.spec.tier));
+    ask!(pod_host, "creating the volume", pod_host.runtime.create_volume(&ctx.spec.machine.tier));
     Ok(Ensured::Changed)
 }
 
 pub async fn image(ctx: &StepContext) -> Result<Ensured, StepError> {
     let pod_host = ctx.pod_host().await?;
-    let image = ctx.spec.base_image.as_str();
+    let image = ctx.spec.machine.base_image.as_str();
     if ask!(pod_host, "looking for the container", pod_host.runtime.found()).container().is_some() {
         return Ok(Ensured::Unchanged);
     }
@@ -120,9 +88,9 @@ pub async fn container(ctx: &StepContext) -> Result<Ensured, StepError> {
     }
     placement::reserve_growth(ctx, pod_host).await?;
     let spec = ContainerSpec {
-        image: &ctx.spec.base_image,
+        image: &ctx.spec.machine.base_image,
         hostname: &ctx.pod.slug,
-        tier: &ctx.spec.tier,
+        tier: &ctx.spec.machine.tier,
         bind_address: &pod_host.server.bind_address,
         port: ctx.port().await?,
     };
@@ -155,7 +123,7 @@ async fn rejoin(
 async fn resize(ctx: &StepContext, pod_host: &PodHost) -> Result<bool, StepError> {
     let found = ask!(pod_host, "looking at the container", pod_host.runtime.found());
     let Some(container) = found.container().filter(|container| !container.running) else { return Ok(false) };
-    let limits = Limits::of(&ctx.spec.tier);
+    let limits = Limits::of(&ctx.spec.machine.tier);
     placement::reserve_growth(ctx, pod_host).await?;
     let differs = container.limits != limits;
     if differs {
@@ -189,53 +157,4 @@ pub async fn stop(ctx: &StepContext) -> Result<Ensured, StepError> {
     }
     pods::set_facts(ctx.db(), &ctx.fence, Facts::default()).await?;
     Ok(Ensured::by(running))
-}
-
-/// Takes something back from the host. Nothing is made there before the pod's port is on record, so where there is
-/// none, a host that can't be reached is no reason to keep the pod.
-async fn take_back(
-    ctx: &StepContext,
-    work: impl Future<Output = Result<Ensured, StepError>>,
-) -> Result<Ensured, StepError> {
-    match work.await {
-        Err(StepError { decision: Decision::Retry | Decision::Fail, .. }) if !ctx.holds_port().await? => {
-            Ok(Ensured::Unchanged)
-        }
-        ended => ended,
-    }
-}
-
-pub async fn remove_container(ctx: &StepContext) -> Result<Ensured, StepError> {
-    let remove = async {
-        let Some(pod_host) = ctx.pod_host_if_placed().await? else { return Ok(Ensured::Unchanged) };
-        let removed = ask!(pod_host, "removing the container", pod_host.runtime.remove_containers());
-        pods::set_container(ctx.db(), &ctx.fence, None).await?;
-        Ok(Ensured::by(removed))
-    };
-    take_back(ctx, remove).await
-}
-
-pub async fn remove_network(ctx: &StepContext) -> Result<Ensured, StepError> {
-    let remove = async {
-        let Some(pod_host) = ctx.pod_host_if_placed().await? else { return Ok(Ensured::Unchanged) };
-        Ok(Ensured::by(ask!(pod_host, "removing the network", pod_host.runtime.remove_networks())))
-    };
-    take_back(ctx, remove).await
-}
-
-pub async fn remove_volume(ctx: &StepContext) -> Result<Ensured, StepError> {
-    let remove = async {
-        let Some(pod_host) = ctx.pod_host_if_placed().await? else { return Ok(Ensured::Unchanged) };
-        Ok(Ensured::by(ask!(pod_host, "removing the volumes", pod_host.runtime.remove_volumes())))
-    };
-    take_back(ctx, remove).await
-}
-
-pub async fn remove_fence(ctx: &StepContext) -> Result<Ensured, StepError> {
-    let forget = async {
-        let Some(pod_host) = ctx.pod_host_if_placed().await? else { return Ok(Ensured::Unchanged) };
-        ask!(pod_host, "forgetting the pod", pod_host.runtime.remove_fence());
-        Ok(Ensured::Changed)
-    };
-    take_back(ctx, forget).await
 }

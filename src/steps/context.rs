@@ -7,13 +7,13 @@ use sqlx::PgPool;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use super::{StepError, repository};
+use super::StepError;
 use crate::{
     docker::{ContainerRuntime, NetworkManager, SubnetPool},
     fleet::HostDirectory,
     guest::Inside,
     model::{Fence, JobLimits, LeaseClock, Reservation},
-    podspec::{Catalog, PodSpec, text::env_name},
+    podspec::{Catalog, PodSpec, ProjectSpec, text::env_name},
     secrets::{Keyring, PodSecret},
     store::{
         pods::Pod,
@@ -56,7 +56,7 @@ pub struct StepContext {
     pub log_budget: Arc<LogBudget>,
     place: Mutex<Place>,
     pod_host: OnceCell<PodHost>,
-    project: OnceCell<PodSpec>,
+    project: OnceCell<ProjectSpec>,
     inside: OnceLock<Inside>,
     unsaid: Mutex<Vec<String>>,
 }
@@ -148,13 +148,15 @@ impl StepContext {
         &self.environment.db
     }
 
-    /// The spec with what the repository's own `pinacle.yaml` fills in: read once, when the pod runs and the repository
-    /// is there.
-    ///
-    /// # Errors
-    /// The file is not what it should be, or can't be read now.
-    pub async fn project(&self) -> Result<&PodSpec, StepError> {
-        self.project.get_or_try_init(|| repository::project(self)).await
+    /// The project with what the repository's own file fills in, where it was read; [`project`](super::project::project)
+    /// reads it.
+    pub(super) fn known_project(&self) -> &OnceCell<ProjectSpec> {
+        &self.project
+    }
+
+    /// The folder in the pod that commands run in.
+    pub fn project_dir(&self) -> String {
+        self.spec.machine.project_dir()
     }
 
     /// What was written down inside the pod when this execution found it.

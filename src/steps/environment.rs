@@ -2,10 +2,10 @@
 
 use secrecy::ExposeSecret;
 
-use super::{Ensured, StepContext, StepError, commands::run};
+use super::{Ensured, StepContext, StepError, exec::run, project::project};
 use crate::{
     guest::{dotenv, shell::exports},
-    podspec::PodSpec,
+    podspec::ProjectSpec,
     remote::{ConnectionError, script},
 };
 
@@ -13,8 +13,8 @@ const ENVIRONMENT: &str = include_str!("../guest/scripts/environment.sh");
 
 /// The environment that every command of the user's is given, as a shell reads it. It goes through stdin: no value stands
 /// in a command.
-pub(super) async fn exports_of(ctx: &StepContext, spec: &PodSpec) -> Result<String, StepError> {
-    let (dir, host, public_url) = (spec.project_dir(), ctx.host_name().await?, ctx.public_url().await?);
+pub(super) async fn exports_of(ctx: &StepContext, project: &ProjectSpec) -> Result<String, StepError> {
+    let (dir, host, public_url) = (ctx.project_dir(), ctx.host_name().await?, ctx.public_url().await?);
     let ours = [
         ("PINACLE_POD_ID", ctx.fence.pod_id.as_str()),
         ("PINACLE_POD_SLUG", &ctx.pod.slug),
@@ -22,7 +22,7 @@ pub(super) async fn exports_of(ctx: &StepContext, spec: &PodSpec) -> Result<Stri
         ("PINACLE_PUBLIC_URL", &public_url),
         ("PINACLE_PROJECT_DIR", &dir),
     ];
-    let users = users(ctx, spec);
+    let users = users(ctx, project);
     let unproxied = unproxied(&users);
     let unproxied = unproxied.iter().map(|(name, value)| (*name, value.as_str()));
     Ok(exports(users.iter().copied().chain(unproxied).chain(ours)).map_err(ConnectionError::from)?)
@@ -44,22 +44,22 @@ fn unproxied(users: &[(&str, &str)]) -> Vec<(&'static str, String)> {
 }
 
 /// The variables that the user has set; a secret wins over a plain one.
-fn users<'a>(ctx: &'a StepContext, spec: &'a PodSpec) -> Vec<(&'a str, &'a str)> {
+fn users<'a>(ctx: &'a StepContext, project: &'a ProjectSpec) -> Vec<(&'a str, &'a str)> {
     let secrets = ctx.secrets.iter().filter(|secret| secret.kind == "env");
     let secret = secrets.map(|secret| (secret.name.as_str(), secret.value.expose_secret()));
-    spec.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(secret).collect()
+    project.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(secret).collect()
 }
 
 /// Adds what the repository's own file says of the environment, and gives the project a `.env`. A pod without a
 /// repository has its whole environment since the step before.
 pub async fn environment(ctx: &StepContext) -> Result<Ensured, StepError> {
-    if ctx.spec.repository.is_none() {
+    if ctx.spec.machine.repository.is_none() {
         return Ok(Ensured::Unchanged);
     }
-    let spec = ctx.project().await?;
-    let all = exports_of(ctx, spec).await?;
-    let write = script(ENVIRONMENT, [&all.len().to_string(), &spec.project_dir()])
-        .input(all + &dotenv::write(&users(ctx, spec)))
+    let project = project(ctx).await?;
+    let all = exports_of(ctx, project).await?;
+    let write = script(ENVIRONMENT, [&all.len().to_string(), &ctx.project_dir()])
+        .input(all + &dotenv::write(&users(ctx, project)))
         .infrastructure()
         .label("🔧 Writing the environment");
     Ok(Ensured::by(!run(ctx, write).await?.stdout.trim().is_empty()))

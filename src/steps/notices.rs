@@ -1,7 +1,7 @@
 //! What a person has to know of a job whatever its end is: it stands in the job's and the pod's `last_error`, and in the log
 //! that the user sees.
 
-use super::{StepContext, StepError, commands::run};
+use super::{StepContext, StepError, exec::run};
 use crate::{remote::Command, store::jobs};
 
 /// Notes it with the job; the user's log has it once the pod can be spoken to.

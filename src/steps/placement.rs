@@ -1,6 +1,6 @@
 //! Which server a pod is on, and by which port it is reached. Both are rows, held from here to the destroy.
 
-use super::{Ensured, StepContext, StepError, context::PodHost};
+use super::{Ensured, StepContext, StepError, context::PodHost, removal};
 use crate::{
     model::{PORTS, Reservation},
     podspec::Tier,
@@ -12,7 +12,7 @@ use crate::{
 
 /// A pod that is placed stays: its data is there. One that only the web app has placed must still be let in.
 pub async fn place(ctx: &StepContext) -> Result<Ensured, StepError> {
-    let (tier, chosen) = (&ctx.spec.tier, ctx.pod.server_id.as_deref());
+    let (tier, chosen) = (&ctx.spec.machine.tier, ctx.pod.server_id.as_deref());
     if chosen.is_some() && ctx.pod.proxy_port.is_some() {
         return Ok(Ensured::Unchanged);
     }
@@ -61,7 +61,7 @@ fn no_room(who_has_no: &str, tier: &Tier, or: &str) -> StepError {
 
 /// What the pod shall have reserved. It keeps the disk that it was made with: nothing takes that back.
 fn wanted(ctx: &StepContext) -> Reservation {
-    let tier = ctx.spec.tier.reservation();
+    let tier = ctx.spec.machine.tier.reservation();
     Reservation { disk_gb: ctx.reserved().map_or(tier.disk_gb, |held| held.disk_gb.max(tier.disk_gb)), ..tier }
 }
 
@@ -81,7 +81,7 @@ async fn reserve(ctx: &StepContext, pod_host: &PodHost, reservation: Reservation
         return Ok(());
     }
     if !places::reserve(ctx.db(), &ctx.fence, &pod_host.server.id, reservation).await? {
-        return Err(no_room(&lacks(&pod_host.server.name), &ctx.spec.tier, "or go back to what it had"));
+        return Err(no_room(&lacks(&pod_host.server.name), &ctx.spec.machine.tier, "or go back to what it had"));
     }
     ctx.has_reserved(Some(reservation));
     Ok(())
@@ -112,7 +112,7 @@ pub async fn port(ctx: &StepContext) -> Result<Ensured, StepError> {
 
 /// Gives server and port back; no command of this pod follows.
 pub async fn release(ctx: &StepContext) -> Result<Ensured, StepError> {
-    super::container::remove_fence(ctx).await?;
+    removal::remove_fence(ctx).await?;
     places::release(ctx.db(), &ctx.fence).await?;
     ctx.is_on(None);
     ctx.holds(None);

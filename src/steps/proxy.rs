@@ -20,7 +20,7 @@ const CONFINED: &str = "confined";
 
 /// Stores the environment for every later command and waits for the pod's nginx, which needs a moment anyway.
 pub async fn proxy(ctx: &StepContext) -> Result<Ensured, StepError> {
-    let environment = exports_of(ctx, &ctx.spec).await?;
+    let environment = exports_of(ctx, &ctx.spec.project).await?;
     let name = ctx.host_name().await?;
     let pod_host = ctx.pod_host().await?;
     let must_be_confined = !ctx.environment.allow_unconfined_pods;
@@ -38,7 +38,10 @@ pub async fn proxy(ctx: &StepContext) -> Result<Ensured, StepError> {
         .timeout(PROXY_TIMEOUT);
     pod_host.runtime.answers(&pod_host.server.bind_address, ctx.port().await?).await?;
     let silent = |why: String| {
-        format!("the pod's nginx does not answer ({why}). Is {} made from the pod base image?", ctx.spec.base_image)
+        format!(
+            "the pod's nginx does not answer ({why}). Is {} made from the pod base image?",
+            ctx.spec.machine.base_image
+        )
     };
     match pod_host.runtime.exec(wait).await {
         Ok(listed) => {

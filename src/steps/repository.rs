@@ -4,27 +4,17 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::{
-    Ensured, StepContext, StepError,
-    commands::{run, run_theirs},
-    notices::say,
-};
-use crate::{
-    podspec::{self, PROJECT_FILE_LIMIT, PodSpec, SpecError},
-    remote::{private_key, script},
-};
+use super::{Ensured, StepContext, StepError, exec::run_theirs};
+use crate::remote::{private_key, script};
 
 const CLONE_TIMEOUT: Duration = Duration::from_mins(15);
-/// How many sentences about a `pinacle.yaml` a person reads.
-const MAX_NOTICES: usize = 30;
 
 const REPOSITORY: &str = include_str!("../guest/scripts/repository.sh");
-const PROJECT_FILE: &str = include_str!("../guest/scripts/project-file.sh");
 
 /// Clones the repository beside its place and moves it there when it is whole, so a half-made clone is never taken for
 /// one.
 pub async fn repository(ctx: &StepContext) -> Result<Ensured, StepError> {
-    let Some(repository) = &ctx.spec.repository else { return Ok(Ensured::Unchanged) };
+    let Some(repository) = &ctx.spec.machine.repository else { return Ok(Ensured::Unchanged) };
     let (key, flaw) = deploy_key(ctx)?;
     let branch = repository.branch.as_deref().unwrap_or_default();
     // The first line is the URL, which may hold credentials; the rest is the key.
@@ -33,7 +23,7 @@ pub async fn repository(ctx: &StepContext) -> Result<Ensured, StepError> {
         "" => format!("git clone {}", ctx.redactor.text(&repository.url)),
         branch => format!("git clone --branch {branch} {}", ctx.redactor.text(&repository.url)),
     };
-    let clone = script(REPOSITORY, [&ctx.spec.project_dir(), branch])
+    let clone = script(REPOSITORY, [&ctx.project_dir(), branch])
         .input(input)
         .shown_as(shown)
         .label("📦 Cloning repository")
@@ -87,34 +77,4 @@ fn advice(said: &str, has_key: bool) -> &'static str {
     }
     let known = BY_WORDS.iter().find(|(words, _)| words.iter().any(|word| said.contains(word)));
     known.map_or("Check the address, the branch and the deploy key", |(_, advice)| advice)
-}
-
-/// The pod's spec with what the repository's own file fills in. What of the file was left out is said in the user's log.
-pub async fn project(ctx: &StepContext) -> Result<PodSpec, StepError> {
-    if ctx.spec.repository.is_none() {
-        return Ok(ctx.spec.clone());
-    }
-    let limit = (PROJECT_FILE_LIMIT + 1).to_string();
-    let read = script(PROJECT_FILE, [&ctx.spec.project_dir(), &limit]).infrastructure().confidential();
-    let text = run(ctx, read).await?.stdout;
-    let config = ctx.pod.config.0.as_ref().map_err(|reason| StepError::fail(reason.as_str()))?;
-    let (spec, notices) =
-        podspec::resolve_project(config, &text, &ctx.environment.catalog, |name| ctx.has_secret(name))
-            .map_err(|error| StepError::fail(error.to_string()))?;
-    ctx.redactor.learn(spec.secrets());
-    if !notices.is_empty() {
-        say(ctx, "pinacle: read pinacle.yaml", "📄 Reading pinacle.yaml", said_of(&notices)).await?;
-    }
-    Ok(spec)
-}
-
-fn said_of(notices: &[SpecError]) -> String {
-    let mut said = "This is left out of what the repository says; all else is used:\n".to_owned();
-    for notice in notices.iter().take(MAX_NOTICES) {
-        said.extend([&notice.to_string(), "\n"]);
-    }
-    if let Some(more @ 1..) = notices.len().checked_sub(MAX_NOTICES) {
-        said.extend(["and ", &more.to_string(), " more\n"]);
-    }
-    said
 }

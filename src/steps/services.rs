@@ -1,6 +1,6 @@
 //! The steps that bring services into the pod, start them, and wait until all that should answer does.
 
-use super::{Ensured, StepContext, StepError, processes::processes_health};
+use super::{Ensured, StepContext, StepError, processes::processes_health, project::project};
 use crate::{
     guest::services::{ServiceProvisioner, stop_all},
     podspec::ServiceTemplate,
@@ -12,10 +12,10 @@ const QUOTED_LINES: u32 = 10;
 
 /// What goes wrong here is a package or a template, not the user's text, and a registry may be back soon.
 pub async fn install(ctx: &StepContext) -> Result<Ensured, StepError> {
-    let spec = ctx.project().await?;
-    let dir = spec.project_dir();
+    let project = project(ctx).await?;
+    let dir = ctx.project_dir();
     let services = ServiceProvisioner::new(&ctx.pod_host().await?.runtime, ctx.inside(), &dir);
-    let installed = services.install(&spec.services).await.map_err(|error| match error {
+    let installed = services.install(&project.services).await.map_err(|error| match error {
         HostError::Failed { .. } => StepError::retry(format!("installing a service: {error}")),
         other => other.into(),
     })?;
@@ -24,11 +24,11 @@ pub async fn install(ctx: &StepContext) -> Result<Ensured, StepError> {
 
 /// Starts the services in their order, after those that are no longer wanted have gone.
 pub async fn start(ctx: &StepContext) -> Result<Ensured, StepError> {
-    let spec = ctx.project().await?;
-    let dir = spec.project_dir();
+    let project = project(ctx).await?;
+    let dir = ctx.project_dir();
     let services = ServiceProvisioner::new(&ctx.pod_host().await?.runtime, ctx.inside(), &dir);
-    let mut acted = services.remove_others(&spec.services).await?;
-    for service in &spec.services {
+    let mut acted = services.remove_others(&project.services).await?;
+    for service in &project.services {
         acted |= services.start(service).await.map_err(|error| match error {
             HostError::Failed { .. } => StepError::fail(format!("starting the service {}: {error}", service.name())),
             other => other.into(),
@@ -39,16 +39,16 @@ pub async fn start(ctx: &StepContext) -> Result<Ensured, StepError> {
 
 /// Waits until services and processes are healthy.
 pub async fn health(ctx: &StepContext) -> Result<Ensured, StepError> {
-    let spec = ctx.project().await?;
-    let dir = spec.project_dir();
+    let project = project(ctx).await?;
+    let dir = ctx.project_dir();
     let services = ServiceProvisioner::new(&ctx.pod_host().await?.runtime, ctx.inside(), &dir);
-    for service in &spec.services {
+    for service in &project.services {
         if let Err(error) = services.healthy(service).await {
             return Err(unhealthy(&services, service, error).await);
         }
     }
     let processes = processes_health(ctx).await?;
-    Ok(Ensured::by(processes || !spec.services.is_empty()))
+    Ok(Ensured::by(processes || !project.services.is_empty()))
 }
 
 async fn unhealthy(services: &ServiceProvisioner<'_>, service: &ServiceTemplate, error: HostError) -> StepError {
@@ -65,11 +65,11 @@ async fn unhealthy(services: &ServiceProvisioner<'_>, service: &ServiceTemplate,
 
 /// Starts the services, each as far as it can be, and waits for none.
 pub async fn open(ctx: &StepContext) {
-    let spec = ctx.project().await.unwrap_or(&ctx.spec);
-    let dir = spec.project_dir();
+    let project = project(ctx).await.unwrap_or(&ctx.spec.project);
+    let dir = ctx.project_dir();
     let Ok(pod_host) = ctx.pod_host().await else { return };
     let services = ServiceProvisioner::new(&pod_host.runtime, ctx.inside(), &dir);
-    for service in &spec.services {
+    for service in &project.services {
         let opened = async {
             services.install(std::slice::from_ref(service)).await?;
             services.start(service).await

@@ -2,7 +2,7 @@
 
 use super::{
     Part::{Host, User},
-    Step, Undo, commands, container, environment, placement, processes, proxy, repository, services,
+    Step, Undo, commands, container, environment, placement, processes, proxy, removal, repository, services,
 };
 
 /// Why most of what is done inside a pod has no undo.
@@ -28,14 +28,14 @@ pub const NETWORK: Step = Step {
     name: "network",
     part: Host,
     ensure: |ctx| Box::pin(container::network(ctx)),
-    undo: Undo::By(|ctx| Box::pin(container::remove_network(ctx))),
+    undo: Undo::By(|ctx| Box::pin(removal::remove_network(ctx))),
 };
 
 pub const VOLUME: Step = Step {
     name: "volume",
     part: Host,
     ensure: |ctx| Box::pin(container::volume(ctx)),
-    undo: Undo::By(|ctx| Box::pin(container::remove_volume(ctx))),
+    undo: Undo::By(|ctx| Box::pin(removal::remove_volume(ctx))),
 };
 
 pub const IMAGE: Step = Step {
@@ -49,7 +49,7 @@ pub const CONTAINER: Step = Step {
     name: "container",
     part: Host,
     ensure: |ctx| Box::pin(container::container(ctx)),
-    undo: Undo::By(|ctx| Box::pin(container::remove_container(ctx))),
+    undo: Undo::By(|ctx| Box::pin(removal::remove_container(ctx))),
 };
 
 pub const START: Step = Step {
@@ -115,15 +115,15 @@ pub const STOP: Step = Step {
 pub const REMOVE_CONTAINER: Step = Step {
     name: "remove container",
     part: Host,
-    ensure: |ctx| Box::pin(container::remove_container(ctx)),
+    ensure: |ctx| Box::pin(removal::remove_container(ctx)),
     undo: REMOVED,
 };
 
 pub const REMOVE_NETWORK: Step =
-    Step { name: "remove network", part: Host, ensure: |ctx| Box::pin(container::remove_network(ctx)), undo: REMOVED };
+    Step { name: "remove network", part: Host, ensure: |ctx| Box::pin(removal::remove_network(ctx)), undo: REMOVED };
 
 pub const REMOVE_VOLUME: Step =
-    Step { name: "remove volume", part: Host, ensure: |ctx| Box::pin(container::remove_volume(ctx)), undo: REMOVED };
+    Step { name: "remove volume", part: Host, ensure: |ctx| Box::pin(removal::remove_volume(ctx)), undo: REMOVED };
 
 pub const REMOVE_FENCE: Step =
-    Step { name: "forget", part: Host, ensure: |ctx| Box::pin(container::remove_fence(ctx)), undo: REMOVED };
+    Step { name: "forget", part: Host, ensure: |ctx| Box::pin(removal::remove_fence(ctx)), undo: REMOVED };

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     model::{Fence, LeaseClock, Update},
-    remote::{Command, ConnectionError, Host, Outcome, command::NulByte, connection::Output, guard::FencedBy},
+    remote::{Command, ConnectionError, Host, Outcome, Output, command::NulByte, guard::FencedBy},
     store::{StoreError, logs, steps::Progress},
 };
 

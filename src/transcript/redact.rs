@@ -15,6 +15,7 @@
 //! Not hidden: a secret that a program changed before it printed it (encoded, escaped, or with
 //! colours inside), and the beginning of one that the end of the output cut off.
 
+mod find;
 mod known;
 mod pem;
 mod url;
@@ -163,10 +164,6 @@ impl RedactStream {
         self.shown = until;
         out
     }
-}
-
-fn find(bytes: &[u8], byte: u8) -> Option<usize> {
-    bytes.iter().position(|other| *other == byte)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use pinacle_worker::{
     fleet::HostDirectory,
-    remote::{Command, ConnectionError, Host, Outcome, connection::Output, guard::FencedBy},
+    remote::{Command, ConnectionError, Host, Outcome, Output, guard::FencedBy},
     store::servers::Server,
 };
 use secrecy::SecretString;

@@ -2,9 +2,9 @@
 
 use sqlx::PgPool;
 
-use super::Section;
+use super::section::Section;
 use crate::{
-    cli::{place, view::explain},
+    cli::{database::place, view::explain},
     secrets::SealingKey,
     settings::Settings,
     store::{

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Section, server::Asked};
+use super::{question::Asked, section::Section};
 use crate::{
     docker::{RUNTIME, quota::DiskQuota},
     remote::Command,

@@ -3,6 +3,8 @@
 mod database;
 mod docker;
 mod proof;
+mod question;
+mod section;
 mod server;
 
 use std::process::ExitCode;
@@ -12,79 +14,12 @@ use serde::Serialize;
 use sqlx::PgPool;
 
 use super::{
-    FAILED, WRONG_USAGE, connect,
-    view::{
-        output,
-        terminal::{BOLD, DIM, GREEN, RED, RESET},
-    },
+    database::connect,
+    exit::{FAILED, WRONG_USAGE},
+    view::output,
 };
 use crate::{fleet::HostDirectory, settings::Settings};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Mark {
-    Pass,
-    Fail,
-    /// Worth knowing; nothing depends on it.
-    Info,
-}
-
-#[derive(Debug, Serialize)]
-struct Finding {
-    mark: Mark,
-    what: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    advice: Option<String>,
-}
-
-/// What was found of one thing: the settings, the database, or a server.
-#[derive(Debug, Serialize)]
-struct Section {
-    subject: String,
-    findings: Vec<Finding>,
-}
-
-impl Section {
-    fn new(subject: impl Into<String>) -> Self {
-        Self { subject: subject.into(), findings: Vec::new() }
-    }
-
-    fn pass(&mut self, what: impl Into<String>) {
-        self.findings.push(Finding { mark: Mark::Pass, what: what.into(), advice: None });
-    }
-
-    fn info(&mut self, what: impl Into<String>) {
-        self.findings.push(Finding { mark: Mark::Info, what: what.into(), advice: None });
-    }
-
-    fn fail(&mut self, what: impl Into<String>, advice: impl Into<String>) {
-        self.findings.push(Finding { mark: Mark::Fail, what: what.into(), advice: Some(advice.into()) });
-    }
-
-    /// What is wrong, where its sentence says already what to do.
-    fn wrong(&mut self, what: impl Into<String>) {
-        self.findings.push(Finding { mark: Mark::Fail, what: what.into(), advice: None });
-    }
-
-    fn passes(&self) -> bool {
-        self.findings.iter().all(|finding| finding.mark != Mark::Fail)
-    }
-
-    fn print(&self) -> Result<(), output::OutputError> {
-        let mut text = format!("{BOLD}{}{RESET}", self.subject);
-        for Finding { mark, what, advice } in &self.findings {
-            let (style, sign) = match mark {
-                Mark::Pass => (GREEN, "✔"),
-                Mark::Fail => (RED, "✘"),
-                Mark::Info => (DIM, "•"),
-            };
-            text.extend(["\n  ", style, sign, RESET, " ", what]);
-            text.extend(advice.iter().flat_map(|advice| ["\n    → ", advice]));
-        }
-        output::line(text)
-    }
-}
+use section::Section;
 
 #[derive(Serialize)]
 struct Report {
@@ -116,7 +51,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         servers = found;
     }
 
-    let cancel = super::cancelled_by_interrupt();
+    let cancel = crate::cli::interrupt::cancelled_by_interrupt();
     let hosts = HostDirectory::new(settings.private_key().unwrap_or_default());
     let checks = servers.iter().map(|server| server::check(server, &hosts, !settings.allow_unconfined_pods, &cancel));
     let sections = join_all(checks).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Section, docker::Docker, server::Asked};
+use super::{docker::Docker, question::Asked, section::Section};
 use crate::{
     docker::{
         RUNTIME,

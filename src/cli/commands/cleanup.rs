@@ -9,7 +9,7 @@ use crate::{
 };
 
 pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let db = crate::cli::open(settings).await?;
+    let db = crate::cli::database::open(settings).await?;
     let cleanup = settings.cleanup();
     let deleted = cleanup.run(&db).await?;
     if settings.json {

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{cli::view::output, settings::Settings, store::rights};
 
 pub async fn run(settings: &Settings, role: &str) -> anyhow::Result<ExitCode> {
-    let db = crate::cli::open(settings).await?;
+    let db = crate::cli::database::open(settings).await?;
     rights::grant(&db, role).await.with_context(|| {
         format!(
             "the role \"{role}\" could not be given its rights. Create it by `CREATE ROLE`, and run this with the \

@@ -3,22 +3,24 @@
 use std::{collections::HashMap, process::ExitCode};
 
 use anyhow::Context;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use clap::Subcommand;
-use serde::Serialize;
 use sqlx::PgPool;
 
 use crate::{
     cli::{
-        FAILED,
-        view::{follow, output},
+        exit::FAILED,
+        view::{
+            follow,
+            job::{JobWithSteps, progress, took},
+            output,
+        },
     },
     model::JobStatus,
     settings::Settings,
     store::{
         jobs::{self, Job},
         pods,
-        steps::{self, StepRow},
     },
 };
 
@@ -48,69 +50,8 @@ pub enum Jobs {
     },
 }
 
-/// A job as `jobs show` tells of it.
-#[derive(Debug, Serialize)]
-pub struct JobWithSteps {
-    #[serde(flatten)]
-    pub job: Job,
-    pub steps: Vec<StepRow>,
-}
-
-impl JobWithSteps {
-    pub async fn load(db: &PgPool, job: Job) -> Result<Self, sqlx::Error> {
-        let steps = steps::of_job(db, &job.id).await?;
-        Ok(Self { job, steps })
-    }
-
-    pub fn print(&self) -> Result<(), output::OutputError> {
-        let job = &self.job;
-        output::line(output::facts([
-            ("Job", Some(job.id.clone())),
-            ("Kind", Some(job.kind.to_string())),
-            ("Status", Some(job.status.to_string())),
-            ("Pod", Some(job.pod_id.clone())),
-            ("Progress", progress(job)),
-            ("Attempt", Some(format!("{} of {}", job.attempt, job.max_attempts))),
-            ("Requested by", job.requested_by.clone()),
-            ("Created", Some(output::time(job.created_at))),
-            ("Not before", (!job.status.is_finished()).then(|| output::time(job.run_at))),
-            ("Started", job.started_at.map(output::time)),
-            ("Finished", job.finished_at.map(output::time)),
-            ("Took", took(job, Utc::now())),
-            ("Error", job.last_error.clone()),
-        ]))?;
-        if self.steps.is_empty() {
-            return Ok(());
-        }
-        let steps = self.steps.iter().map(|step| {
-            let took = step.finished_at.map(|end| output::duration((end - step.started_at).num_milliseconds()));
-            [
-                (step.position + 1).to_string(),
-                step.name.clone(),
-                step.status.clone(),
-                step.attempt.to_string(),
-                took.unwrap_or_default(),
-                step.error.clone().unwrap_or_default(),
-            ]
-        });
-        output::line(format!("\n{}", output::table(["#", "STEP", "STATUS", "ATTEMPT", "TOOK", "ERROR"], steps)))
-    }
-}
-
-fn progress(job: &Job) -> Option<String> {
-    let (done, total) = (job.steps_done?, job.steps_total?);
-    let step = job.step.as_deref().filter(|_| !job.status.is_finished()).unwrap_or_default();
-    Some(format!("{done}/{total} {step}").trim_end().to_owned())
-}
-
-/// How long the job took, or has taken by `now`, from the start of its first attempt.
-pub fn took(job: &Job, now: DateTime<Utc>) -> Option<String> {
-    let end = job.finished_at.unwrap_or(now);
-    Some(output::duration((end - job.started_at?).num_milliseconds().max(0)))
-}
-
 pub async fn run(settings: &Settings, command: Jobs) -> anyhow::Result<ExitCode> {
-    let db = crate::cli::open(settings).await?;
+    let db = crate::cli::database::open(settings).await?;
     match command {
         Jobs::List { pod, limit } => list(&db, settings, pod.as_deref(), limit).await,
         Jobs::Show { job, wait } => show(&db, settings, &job, wait).await,
@@ -120,7 +61,7 @@ pub async fn run(settings: &Settings, command: Jobs) -> anyhow::Result<ExitCode>
 
 async fn list(db: &PgPool, settings: &Settings, pod: Option<&str>, limit: u32) -> anyhow::Result<ExitCode> {
     let pod_id = match pod {
-        Some(pod) => Some(super::pods::find(db, pod).await?),
+        Some(pod) => Some(super::pods::enqueue::find(db, pod).await?),
         None => None,
     };
     let jobs = jobs::list(db, pod_id.as_deref(), limit.into()).await?;

@@ -34,7 +34,7 @@ pub struct Logs {
 }
 
 pub async fn run(settings: &Settings, args: Logs) -> anyhow::Result<ExitCode> {
-    let db = crate::cli::open(settings).await?;
+    let db = crate::cli::database::open(settings).await?;
     let known = pods::find(&db, &args.pod).await?;
     let is_known = known.is_some();
     let log = Log { db, pod_id: known.unwrap_or_else(|| args.pod.clone()), all: args.all, json: settings.json };

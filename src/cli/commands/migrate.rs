@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let db = crate::cli::pool(settings, Purpose::Migration, crate::cli::COMMAND_PATIENCE)?;
+    let db = crate::cli::database::pool(settings, Purpose::Migration, crate::cli::database::COMMAND_PATIENCE)?;
     store::migrate(&db).await.map_err(|error| {
         let advice = store::explain_migration_error(&error);
         error.context(format!("the schema could not be brought up to date. {advice}"))

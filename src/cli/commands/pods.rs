@@ -1,14 +1,13 @@
 //! `pods`: asks for what shall become of a pod, and says how it is. What is asked for is a job, as the web app's are.
 
 mod create;
+pub mod enqueue;
 mod show;
 
-use std::{collections::HashMap, os::unix::fs::MetadataExt, process::ExitCode};
+use std::{collections::HashMap, process::ExitCode};
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::{
     cli::view::{follow, output},
@@ -16,6 +15,7 @@ use crate::{
     settings::Settings,
     store::{jobs, pods, servers},
 };
+use enqueue::{Enqueue, find};
 
 #[derive(Debug, Subcommand)]
 pub enum Pods {
@@ -64,41 +64,6 @@ pub struct Requeue {
     how: Enqueue,
 }
 
-/// What every command that makes a job takes.
-#[derive(Debug, Args)]
-pub struct Enqueue {
-    /// Follow the job to its end; exit with 0 where it succeeded, with 1 otherwise. Without it, the job's id is printed.
-    #[arg(long)]
-    wait: bool,
-    /// Who asks, for the record.
-    #[arg(long, value_name = "WHO", default_value_t = this_user())]
-    requested_by: String,
-}
-
-fn this_user() -> String {
-    let from_environment = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    let name = from_environment.filter(|name| !name.is_empty()).or_else(owner_of_this_process);
-    format!("cli:{}", name.as_deref().unwrap_or("unknown"))
-}
-
-/// Where a service manager or a container has set no environment.
-fn owner_of_this_process() -> Option<String> {
-    let uid = std::fs::metadata("/proc/self").ok()?.uid().to_string();
-    let users = std::fs::read_to_string("/etc/passwd").ok()?;
-    let user = users.lines().find(|line| line.split(':').nth(2) == Some(&uid));
-    Some(user.and_then(|line| line.split(':').next()).unwrap_or(&uid).to_owned())
-}
-
-/// The id of the pod that a person means.
-pub async fn find(db: &PgPool, pod: &str) -> anyhow::Result<String> {
-    pods::find(db, pod).await?.with_context(|| {
-        format!(
-            "there is no pod {pod:?}. Give a pod's id, or the slug of one that is not destroyed; \
-             `pinacle-worker pods list --all` shows all"
-        )
-    })
-}
-
 pub async fn run(settings: &Settings, command: Pods) -> anyhow::Result<ExitCode> {
     match command {
         Pods::Create(create) => create::run(settings, &create).await,
@@ -113,14 +78,14 @@ pub async fn run(settings: &Settings, command: Pods) -> anyhow::Result<ExitCode>
 }
 
 async fn enqueue(settings: &Settings, kind: JobKind, on: &OnPod) -> anyhow::Result<ExitCode> {
-    let db = crate::cli::open(settings).await?;
+    let db = crate::cli::database::open(settings).await?;
     let pod_id = find(&db, &on.pod).await?;
     let job_id = jobs::enqueue(&db, &pod_id, kind, &on.how.requested_by).await?;
     follow::answer(&db, settings, &job_id, on.how.wait).await
 }
 
 async fn run_again(settings: &Settings, requeue: &Requeue) -> anyhow::Result<ExitCode> {
-    let db = crate::cli::open(settings).await?;
+    let db = crate::cli::database::open(settings).await?;
     if let Some(pod) = &requeue.pod {
         let pod_id = find(&db, pod).await?;
         let job_id = jobs::requeue(&db, &pod_id, &requeue.how.requested_by).await?;
@@ -137,7 +102,7 @@ async fn run_again(settings: &Settings, requeue: &Requeue) -> anyhow::Result<Exi
 }
 
 async fn list(settings: &Settings, all: bool) -> anyhow::Result<ExitCode> {
-    let db = crate::cli::open(settings).await?;
+    let db = crate::cli::database::open(settings).await?;
     let mut pods = pods::list(&db, all).await?;
     if settings.json {
         for pod in &mut pods {

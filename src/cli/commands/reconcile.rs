@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::{
     cli::{
-        FAILED,
+        exit::FAILED,
         view::{
             output,
             terminal::{BOLD, DIM, GREEN, RED, RESET},
@@ -30,12 +30,12 @@ pub struct Reconcile {
 
 /// Exits with 1 where a server could not be looked at, or not all was done there.
 pub async fn run(settings: &Settings, command: &Reconcile) -> anyhow::Result<ExitCode> {
-    let db = crate::cli::open(settings).await?;
+    let db = crate::cli::database::open(settings).await?;
     let (installation, hosts) = (installation::id(&db).await?.into(), HostDirectory::new(settings.private_key()?));
     let mut reconciler = Reconciler::new(db, Arc::new(hosts), installation, settings.reconcile_grace);
     reconciler.max_removals = command.max_removals;
     reconciler.dry_run = command.dry_run;
-    let cancel = crate::cli::cancelled_by_interrupt();
+    let cancel = crate::cli::interrupt::cancelled_by_interrupt();
     let reports = reconciler.all(&cancel).await?;
     if settings.json {
         output::json(&reports)?;

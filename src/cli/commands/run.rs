@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::{
-    cli::{open_for, pool},
+    cli::database::{open_for, pool},
     queue::DATABASE_PATIENCE,
     settings::Settings,
     store::Purpose,

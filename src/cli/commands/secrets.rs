@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    cli::{FAILED, view::output},
+    cli::{exit::FAILED, view::output},
     secrets::{
         Keyring, SealingKey,
         reseal::{Outcome, Rows, reseal},
@@ -77,7 +77,7 @@ struct Report {
 
 async fn rotate(settings: &Settings, keys: &Keyring) -> anyhow::Result<ExitCode> {
     let key_id = current(keys)?.id().to_owned();
-    let db = crate::cli::open(settings).await?;
+    let db = crate::cli::database::open(settings).await?;
     let mut report = Report { key_id, sealed: 0, already: 0, failed: Vec::new(), busy: Vec::new() };
     let tell = |id: &SecretId, outcome: Outcome| {
         let SecretId { pod_id, kind, name } = id.clone();

@@ -39,7 +39,7 @@ pub enum Servers {
 }
 
 pub async fn run(settings: &Settings, command: Servers) -> anyhow::Result<ExitCode> {
-    let db = crate::cli::open(settings).await?;
+    let db = crate::cli::database::open(settings).await?;
     match command {
         Servers::Add(add) => add::run(&db, settings, *add).await?,
         Servers::List => list(&db, settings).await?,

@@ -14,8 +14,8 @@ use sqlx::{PgPool, postgres::PgListener};
 use super::{explain, output, progress::Progress};
 use crate::{
     cli::{
-        FAILED,
-        commands::jobs::{JobWithSteps, took},
+        exit::FAILED,
+        view::job::{JobWithSteps, took},
     },
     model::JobStatus,
     settings::Settings,
@@ -100,7 +100,10 @@ pub async fn to_its_end(db: &PgPool, settings: &Settings, job_id: &str) -> anyho
             }
             Err(error) if last_answer.elapsed() < PATIENCE => {
                 if let Some(progress) = &mut progress {
-                    progress.say(&format!("waits: {}", explain::database_error(&error, &crate::cli::place(settings))));
+                    progress.say(&format!(
+                        "waits: {}",
+                        explain::database_error(&error, &crate::cli::database::place(settings))
+                    ));
                 }
             }
             Err(error) => return Err(error).context(format!("job {job_id} goes on, but cannot be followed")),

@@ -2,6 +2,7 @@
 
 pub mod explain;
 pub mod follow;
+pub mod job;
 pub mod output;
 mod progress;
 pub mod screen;

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::find;
+use super::find::find;
 
 const DASHES: &[u8] = b"-----";
 const BEGIN: &[u8] = b"-----BEGIN ";

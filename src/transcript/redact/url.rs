@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::find;
+use super::find::find;
 
 /// How many bytes after a `://` are held back at most. What goes on for longer is no URL that
 /// anyone can read, and is hidden to its end rather than shown without being understood.

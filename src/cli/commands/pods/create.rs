@@ -6,10 +6,10 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::Value;
 
-use super::Enqueue;
+use super::enqueue::Enqueue;
 use crate::{
     cli::{
-        open,
+        database::open,
         view::{explain, follow},
     },
     podspec::{self, Catalog},
@@ -70,7 +70,7 @@ impl Create {
             let flags = [("template", &self.template), ("tier", &self.tier)];
             keys.extend(flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?.into()))));
         }
-        catalog.images.check(&podspec::resolve(&config, catalog)?.base_image)?;
+        catalog.images.check(&podspec::resolve(&config, catalog)?.machine.base_image)?;
         Ok(Checked { slug, config })
     }
 

@@ -8,7 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    cli::{commands::jobs::JobWithSteps, open, view::output},
+    cli::{
+        database::open,
+        view::{job::JobWithSteps, output},
+    },
     podspec::{self, SpecError},
     settings::Settings,
     store::{
@@ -34,7 +37,7 @@ struct Shown {
 
 pub async fn run(settings: &Settings, pod: &str) -> anyhow::Result<ExitCode> {
     let db = &open(settings).await?;
-    let pod_id = super::find(db, pod).await?;
+    let pod_id = super::enqueue::find(db, pod).await?;
     let mut pod = pods::get(db, &pod_id).await?.with_context(|| format!("there is no pod {pod_id:?} any more"))?;
     let server = match &pod.server_id {
         Some(id) => servers::get(db, id).await?.map(|server| server.name),

@@ -82,10 +82,6 @@ impl ContainerRuntime {
         }
     }
 
-    fn docker<const N: usize>(&self, args: [&str; N]) -> Command {
-        Command::new("docker").args(args).sudo(self.sudo)
-    }
-
     /// Runs a command inside the pod.
     pub async fn exec(&self, command: Command) -> Result<Finished, HostError> {
         let guard = self.found().await?.container().map_or(InnerGuard::Script, |container| container.guard);
@@ -124,8 +120,10 @@ impl ContainerRuntime {
         if let Some(volumes) = facts.get(&fact) {
             return Ok(Some(Image::with_volumes(&volumes)));
         }
-        let looked =
-            self.recorder.run_unchecked(&self.docker(["image", "inspect", "--format", VOLUMES, image])).await?;
+        let looked = self
+            .recorder
+            .run_unchecked(&Command::docker(self.sudo).args(["image", "inspect", "--format", VOLUMES, image]))
+            .await?;
         if !looked.outcome.success() {
             return Ok(None);
         }
@@ -135,8 +133,10 @@ impl ContainerRuntime {
     }
 
     pub async fn pull_image(&self, image: &str) -> Result<(), HostError> {
-        let pull =
-            self.docker(["image", "pull", "--quiet", image]).timeout(PULL_TIMEOUT).label("📥 Fetching the image");
+        let pull = Command::docker(self.sudo)
+            .args(["image", "pull", "--quiet", image])
+            .timeout(PULL_TIMEOUT)
+            .label("📥 Fetching the image");
         self.recorder.run(&pull).await.map(drop)
     }
 
@@ -147,7 +147,10 @@ impl ContainerRuntime {
         if let Some(quota) = facts.get(FACT).map(|told| DiskQuota::told(&told)) {
             return Ok(quota);
         }
-        let info = self.recorder.run(&self.docker(["info", "--format", "{{.Driver}} {{.DockerRootDir}}"])).await?;
+        let info = self
+            .recorder
+            .run(&Command::docker(self.sudo).args(["info", "--format", "{{.Driver}} {{.DockerRootDir}}"]))
+            .await?;
         let (driver, folder) = info.stdout.trim().split_once(' ').unwrap_or_default();
         let find = ["--noheadings", "--output", "FSTYPE,OPTIONS", "--target", folder];
         let mount = self.recorder.run_unchecked(&Command::new("findmnt").args(find).sudo(self.sudo)).await?;
@@ -158,7 +161,8 @@ impl ContainerRuntime {
 
     async fn volume_creation(&self, tier: &Tier) -> Result<Command, HostError> {
         let labels = label_options(&self.pod_id, &self.installation);
-        let mut create = self.docker(["volume", "create"]).args(labels).label("💾 Creating the volume");
+        let mut create =
+            Command::docker(self.sudo).args(["volume", "create"]).args(labels).label("💾 Creating the volume");
         if let Some(limit) = self.quota().await?.of_workspace(tier) {
             create = create.args(["--opt", &format!("size={limit}MB")]);
         }
@@ -203,8 +207,8 @@ impl ContainerRuntime {
     /// Creates the container and returns its id.
     pub async fn create_container(&self, spec: &ContainerSpec<'_>) -> Result<String, HostError> {
         let limits = Limits::of(spec.tier);
-        let mut create = self
-            .docker(["container", "create", "--runtime", RUNTIME, "--name", &self.name, "--hostname", spec.hostname])
+        let mut create = Command::docker(self.sudo)
+            .args(["container", "create", "--runtime", RUNTIME, "--name", &self.name, "--hostname", spec.hostname])
             .args(label_options(&self.pod_id, &self.installation))
             .args(["--network", &self.name])
             .args(["--publish", &format!("{}:{}:80/tcp", spec.bind_address, spec.port)])
@@ -250,7 +254,7 @@ impl ContainerRuntime {
 
     /// Changes what the container, which must not run, may use.
     pub async fn resize_container(&self, limits: Limits) -> Result<(), HostError> {
-        let update = self.docker(["container", "update"]).args(limits.options()).arg(&self.name);
+        let update = Command::docker(self.sudo).args(["container", "update"]).args(limits.options()).arg(&self.name);
         self.recorder.run(&update.label("📐 Resizing the container")).await?;
         self.update(|found| found.containers.iter_mut().for_each(|container| container.limits = limits)).await;
         Ok(())
@@ -258,8 +262,17 @@ impl ContainerRuntime {
 
     /// Starts the container, and returns it as it runs then.
     pub async fn start(&self) -> Result<Container, HostError> {
-        let inspect = self.docker(["container", "inspect", "--format", &container_format(&self.name), &self.name]);
-        let start = self.docker(["container", "start", &self.name]).timeout(CREATE_TIMEOUT).before(&inspect)?;
+        let inspect = Command::docker(self.sudo).args([
+            "container",
+            "inspect",
+            "--format",
+            &container_format(&self.name),
+            &self.name,
+        ]);
+        let start = Command::docker(self.sudo)
+            .args(["container", "start", &self.name])
+            .timeout(CREATE_TIMEOUT)
+            .before(&inspect)?;
         let start = start.label("🚀 Starting the container");
         let printed = self.recorder.run(&start).await?.stdout;
         let container =
@@ -281,7 +294,7 @@ impl ContainerRuntime {
     }
 
     pub async fn stop(&self) -> Result<(), HostError> {
-        let stop = self.docker(["container", "stop", &self.name]).timeout(STOP_TIMEOUT);
+        let stop = Command::docker(self.sudo).args(["container", "stop", &self.name]).timeout(STOP_TIMEOUT);
         self.recorder.run(&stop.label("🛑 Stopping the container")).await?;
         self.update(|found| found.containers.iter_mut().for_each(|container| container.running = false)).await;
         Ok(())
@@ -294,7 +307,10 @@ impl ContainerRuntime {
             return Ok(false);
         }
         let ids = containers.into_iter().map(|container| container.id);
-        let remove = self.docker(["container", "rm", "--force", "--volumes"]).args(ids).timeout(STOP_TIMEOUT);
+        let remove = Command::docker(self.sudo)
+            .args(["container", "rm", "--force", "--volumes"])
+            .args(ids)
+            .timeout(STOP_TIMEOUT);
         self.recorder.run(&remove.label("🗑️ Removing the container")).await?;
         self.update(|found| found.containers.clear()).await;
         Ok(true)
@@ -306,7 +322,7 @@ impl ContainerRuntime {
         if networks.is_empty() {
             return Ok(false);
         }
-        let remove = self.docker(["network", "rm"]).args(networks).label("🗑️ Removing the network");
+        let remove = Command::docker(self.sudo).args(["network", "rm"]).args(networks).label("🗑️ Removing the network");
         self.recorder.run(&remove).await?;
         self.update(|found| found.networks.clear()).await;
         Ok(true)
@@ -318,7 +334,7 @@ impl ContainerRuntime {
         if volumes.is_empty() {
             return Ok(false);
         }
-        let remove = self.docker(["volume", "rm"]).args(volumes).label("🗑️ Removing the volumes");
+        let remove = Command::docker(self.sudo).args(["volume", "rm"]).args(volumes).label("🗑️ Removing the volumes");
         self.recorder.run(&remove).await?;
         self.update(|found| found.volumes.clear()).await;
         Ok(true)
@@ -331,7 +347,10 @@ impl ContainerRuntime {
 
     /// Why Docker commands fail on this host, where the reason is the host and not the command.
     pub async fn diagnose(&self) -> Result<Diagnosis, HostError> {
-        let info = self.recorder.run_unchecked(&self.docker(["info", "--format", "{{json .Runtimes}}"])).await?;
+        let info = self
+            .recorder
+            .run_unchecked(&Command::docker(self.sudo).args(["info", "--format", "{{json .Runtimes}}"]))
+            .await?;
         if !info.outcome.success() {
             return Ok(Diagnosis::DockerIsDown);
         }

@@ -41,17 +41,13 @@ impl NetworkManager {
         Self { recorder, sudo, pod_id: pod_id.to_owned(), installation: Arc::clone(installation), pool }
     }
 
-    fn docker<const N: usize>(&self, args: [&str; N]) -> Command {
-        Command::new("docker").args(args).sudo(self.sudo)
-    }
-
     /// What creates the pod's network, with the subnet that belongs to its port: the port is unique on its host, and so
     /// is the subnet, without asking Docker for a free one (it has about thirty). What leaves the network fits the host's
     /// way out: not all on that way say so when it doesn't.
     pub async fn creation(&self, port: i32) -> Result<Command, HostError> {
         let subnet = self.pool.subnet_of(port);
-        let mut create = self
-            .docker(["network", "create", "--driver", "bridge", "--subnet", &subnet])
+        let mut create = Command::docker(self.sudo)
+            .args(["network", "create", "--driver", "bridge", "--subnet", &subnet])
             .args(["--opt", &format!("com.docker.network.bridge.name={}", bridge_name(&self.pod_id))]);
         if let Some(mtu) = self.mtu().await? {
             create = create.args(["--opt", &format!("com.docker.network.driver.mtu={mtu}")]);
@@ -79,9 +75,12 @@ impl NetworkManager {
     pub async fn connect_container(&self, container: &Container) -> Result<(), HostError> {
         let name = object_name(&self.pod_id);
         if container.names_network() {
-            self.recorder.run(&self.docker(["network", "disconnect", "--force", &name, &name])).await?;
+            self.recorder
+                .run(&Command::docker(self.sudo).args(["network", "disconnect", "--force", &name, &name]))
+                .await?;
         }
-        let connect = self.docker(["network", "connect", &name, &name]).label("🌐 Connecting the container");
+        let connect =
+            Command::docker(self.sudo).args(["network", "connect", &name, &name]).label("🌐 Connecting the container");
         self.recorder.run(&connect).await.map(drop)
     }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::{
     Container, SubnetPool,
     names::{bridge_name, label_options, object_name},
+    runtime::ContainerRuntime,
 };
 use crate::{
+    podspec::Tier,
     remote::{Command, script},
     transcript::{HostError, Recorder},
 };
@@ -89,6 +91,40 @@ impl NetworkManager {
         let tables =
             self.recorder.run_unchecked(&Command::new("cat").args(["/proc/net/tcp", "/proc/net/tcp6"])).await?;
         Ok(parse_listening_ports(&tables.stdout))
+    }
+}
+
+impl ContainerRuntime {
+    /// Creates the network by `creation`, and the volume meanwhile where there is none: neither needs the other.
+    pub async fn create_network(&self, creation: Command, tier: &Tier) -> Result<(), HostError> {
+        let lacks_volume = !self.found().await?.has_workspace();
+        let create = if lacks_volume {
+            creation.beside(&self.volume_creation(tier).await?)?.label("🌐 Creating network and volume")
+        } else {
+            creation
+        };
+        let created = self.recorder.run(&create).await?.stdout;
+        self.update(|found| {
+            // Docker prints the network's id, and the volume's name.
+            found.networks.extend(created.lines().filter(|line| *line != self.name).map(str::to_owned));
+            if lacks_volume {
+                found.add_volume(&self.name);
+            }
+        })
+        .await;
+        Ok(())
+    }
+
+    /// Removes every network of the pod. True where there was one.
+    pub async fn remove_networks(&self) -> Result<bool, HostError> {
+        let networks = self.found().await?.networks;
+        if networks.is_empty() {
+            return Ok(false);
+        }
+        let remove = Command::docker(self.sudo).args(["network", "rm"]).args(networks).label("🗑️ Removing the network");
+        self.recorder.run(&remove).await?;
+        self.update(|found| found.networks.clear()).await;
+        Ok(true)
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::store;
+use crate::{every::Every, store, telemetry};
 
 /// A database that answers later than this is not ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(3);
@@ -40,6 +40,7 @@ pub async fn serve(
     // Where port 0 was asked for, this says which one it became.
     let address = listener.local_addr()?;
     let metrics = PrometheusBuilder::new().install_recorder()?;
+    telemetry::metrics::describe();
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
@@ -61,8 +62,8 @@ pub async fn serve(
 
 /// Without it, what nobody asks for would grow.
 async fn keep_up(metrics: &PrometheusHandle) {
-    loop {
-        tokio::time::sleep(UPKEEP_INTERVAL).await;
+    let mut every = Every::new(UPKEEP_INTERVAL, CancellationToken::new());
+    while every.round().await {
         metrics.run_upkeep();
     }
 }
@@ -75,6 +76,6 @@ async fn readyz(State(answers): State<Answers>) -> (StatusCode, &'static str) {
     match tokio::time::timeout(READY_TIMEOUT, store::schema_is_current(&answers.db)).await {
         Ok(Ok(true)) => (StatusCode::OK, "ready\n"),
         Ok(Ok(false)) => (NOT_READY, "the schema is not current: run `pinacle-worker migrate`\n"),
-        Ok(Err(_)) | Err(_) => (NOT_READY, "the database does not answer\n"),
+        Ok(Err(_)) | Err(_) => (NOT_READY, "the database does not respond\n"),
     }
 }

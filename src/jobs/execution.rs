@@ -60,6 +60,7 @@ async fn work(job: &Job, prepared: Prepared, claimed: &Claimed, stop: &Stop, dra
         steps::run_steps(&job.plan, &ctx, drain).await
     };
     let Err((part, error)) = ran else { return Transition::Succeed(job.plan.target) };
+    log(job, claimed, &error);
     let transition = judge(&error, claimed, stop, drain);
     if part == Part::Host || !matches!(transition, Transition::Fail(JobStatus::Failed, _)) {
         return settle(transition, job, ctx).await;
@@ -72,6 +73,11 @@ async fn work(job: &Job, prepared: Prepared, claimed: &Claimed, stop: &Stop, dra
         }
         other => settle(other, job, ctx).await,
     }
+}
+
+/// With what the error comes from.
+fn log(job: &Job, claimed: &Claimed, error: &(dyn std::error::Error + 'static)) {
+    tracing::info!(error, "The {} of pod {} has stopped at a step.", job.kind, claimed.pod_id);
 }
 
 /// What to do about a pod that is kept.

@@ -190,7 +190,7 @@ async fn take(pool: &Arc<Pool>, queue: Queue, pod_id: &str, wakeup: &str) {
     };
     match jobs::claim(&pool.environment.db, pod_id, wakeup, &claimant).await {
         Ok(Some(claimed)) => {
-            let span = tracing::info_span!("job.run", job.id = %claimed.job_id, job.kind = %claimed.kind,
+            let span = tracing::info_span!("job", job.id = %claimed.job_id, job.kind = %claimed.kind,
                 pod.id = %claimed.pod_id, job.attempt = claimed.attempt);
             work(pool, claimed).instrument(span).await;
         }

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     docker::names::{POD_LABEL, is_foreign},
+    every::Every,
     model::{JobKind, PodStatus},
     remote::{Command, ConnectionError, Output},
     store::{
@@ -50,20 +51,15 @@ const FORMAT: &str = r#"{"pod":{{json (index .Actor.Attributes "pinacle.pod")}},
 pub async fn watch(reconciler: Reconciler, end: CancellationToken) {
     let mut watchers: HashMap<String, AbortHandle> = HashMap::new();
     let mut tasks = tokio::task::JoinSet::new();
-    let forever = async {
-        loop {
-            for server in servers::in_use(&reconciler.db).await.unwrap_or_default() {
-                if watchers.get(&server.id).is_none_or(AbortHandle::is_finished) {
-                    let (id, watcher) = (server.id.clone(), follow(reconciler.clone(), server.id, end.clone()));
-                    watchers.insert(id, tasks.spawn(watcher));
-                }
+    let mut every = Every::new(SERVERS_INTERVAL, end.clone());
+    while every.round().await {
+        let servers = end.run_until_cancelled(servers::in_use(&reconciler.db)).await;
+        for server in servers.and_then(Result::ok).unwrap_or_default() {
+            if watchers.get(&server.id).is_none_or(AbortHandle::is_finished) {
+                let (id, watcher) = (server.id.clone(), follow(reconciler.clone(), server.id, end.clone()));
+                watchers.insert(id, tasks.spawn(watcher));
             }
-            tokio::time::sleep(SERVERS_INTERVAL).await;
         }
-    };
-    tokio::select! {
-        () = forever => {}
-        () = end.cancelled() => {}
     }
     // They end their commands on the hosts; one that is silent is not waited for.
     drop(tokio::time::timeout(CLOSE_TIMEOUT, tasks.join_all()).await);

@@ -37,9 +37,9 @@ pub async fn proxy(ctx: &StepContext) -> Result<Ensured, StepError> {
         .label("🔧 Writing the environment")
         .timeout(PROXY_TIMEOUT);
     pod_host.runtime.answers(&pod_host.server.bind_address, ctx.port().await?).await?;
-    let silent = |why: String| {
+    let silent = |why: &HostError| {
         format!(
-            "the pod's nginx does not answer ({why}). Is {} made from the pod base image?",
+            "the pod's nginx does not respond ({why}). Is {} made from the pod base image?",
             ctx.spec.machine.base_image
         )
     };
@@ -52,9 +52,9 @@ pub async fn proxy(ctx: &StepContext) -> Result<Ensured, StepError> {
             say_noted(ctx).await?;
             Ok(Ensured::Changed)
         }
-        Err(HostError::Failed { outcome, said, .. }) => Err(StepError::fail(silent(format!("{outcome}: {said}")))),
+        Err(error @ HostError::Failed { .. }) => Err(StepError::fail(silent(&error)).from_source(error)),
         // A container that does not stay up looks like this, too.
-        Err(error @ HostError::CutOff { .. }) => Err(StepError::retry(silent(error.to_string()))),
+        Err(error @ HostError::CutOff { .. }) => Err(StepError::retry(silent(&error)).from_source(error)),
         Err(other) => Err(other.into()),
     }
 }

@@ -28,10 +28,10 @@ const STOP_GRACE_SECONDS: u32 = 10;
 
 const CREATE_TIMEOUT: Duration = Duration::from_mins(2);
 const STOP_TIMEOUT: Duration = Duration::from_secs(90);
-/// After which a pod's proxy is looked at from inside, whatever the host sees of it.
-const ANSWERS_TIMEOUT: Duration = Duration::from_secs(5);
+/// After this the pod's proxy is probed from inside, whatever the host has seen.
+const RESPONDS_TIMEOUT: Duration = Duration::from_secs(5);
 
-const ANSWERS: &str = include_str!("scripts/answers.bash");
+const RESPONDS: &str = include_str!("scripts/responds.bash");
 
 /// What a container is made from.
 pub struct ContainerSpec<'a> {
@@ -120,15 +120,15 @@ impl ContainerRuntime {
         Ok(container)
     }
 
-    /// Waits until the pod answers on its port, for as long as that is likely to help: asked from the host, the pod has
-    /// its whole processor to start with. Whatever answers may be the user's, so it is no proof of anything.
-    pub async fn answers(&self, bind_address: &str, port: i32) -> Result<(), HostError> {
+    /// Waits until the pod responds on its port, for as long as that is likely to help: a probe from the host leaves the
+    /// pod its whole processor. What responds may be the user's, so this proves nothing.
+    pub async fn wait_for_response(&self, bind_address: &str, port: i32) -> Result<(), HostError> {
         let address = match bind_address {
             "0.0.0.0" => "127.0.0.1",
             "::" => "::1",
             address => address,
         };
-        let wait = script_for("bash", ANSWERS, [address, &port.to_string()]).timeout(ANSWERS_TIMEOUT);
+        let wait = script_for("bash", RESPONDS, [address, &port.to_string()]).timeout(RESPONDS_TIMEOUT);
         self.recorder.run_unchecked(&wait.label("🔀 Waiting for the pod's proxy")).await.map(drop)
     }
 

@@ -13,8 +13,8 @@ use crate::{
     transcript::{HostError, Recorder},
 };
 
-/// Where clouds tell a machine its credentials. It stands for all that is private: from the host itself a pod may be kept by
-/// a firewall of the host's own.
+/// Where clouds serve a machine its credentials. It stands for all private addresses: a firewall of the host's own may
+/// keep a pod from the host alone.
 pub const METADATA: &str = "169.254.169.254";
 
 /// A function for bash in a container: whether an address is kept from it by the floor that `deploy/pod-host.sh` puts
@@ -44,8 +44,8 @@ impl NetworkManager {
     }
 
     /// What creates the pod's network, with the subnet that belongs to its port: the port is unique on its host, and so
-    /// is the subnet, without asking Docker for a free one (it has about thirty). What leaves the network fits the host's
-    /// way out: not all on that way say so when it doesn't.
+    /// is the subnet, without asking Docker for a free one (it has about thirty). The network's MTU
+    /// is that of the host's way out: routers on that way may drop larger packets without a word.
     pub async fn creation(&self, port: i32) -> Result<Command, HostError> {
         let subnet = self.pool.subnet_of(port);
         let mut create = Command::docker(self.sudo)
@@ -64,12 +64,12 @@ impl NetworkManager {
     async fn mtu(&self) -> Result<Option<u16>, HostError> {
         const FACT: &str = "mtu";
         let facts = &self.recorder.host.facts;
-        if let Some(told) = facts.get(FACT) {
-            return Ok(unusual_mtu(&told));
+        if let Some(value) = facts.get(FACT) {
+            return Ok(unusual_mtu(&value));
         }
-        let told = self.recorder.run_unchecked(&way_out()).await?.stdout;
-        facts.put(FACT.to_owned(), told.clone());
-        Ok(unusual_mtu(&told))
+        let value = self.recorder.run_unchecked(&way_out()).await?.stdout;
+        facts.put(FACT.to_owned(), value.clone());
+        Ok(unusual_mtu(&value))
     }
 
     /// Puts the pod's container, which must not run, into the pod's network. Docker starts none that still names a
@@ -134,8 +134,8 @@ pub fn way_out() -> Command {
 }
 
 /// The MTU of a host's way out, where it is another than Docker gives to a network by itself.
-pub fn unusual_mtu(told: &str) -> Option<u16> {
-    told.trim().parse().ok().filter(|mtu| *mtu >= MIN_MTU && *mtu != DOCKERS_MTU)
+pub fn unusual_mtu(value: &str) -> Option<u16> {
+    value.trim().parse().ok().filter(|mtu| *mtu >= MIN_MTU && *mtu != DOCKERS_MTU)
 }
 
 /// The ports in the state LISTEN, from the text of `/proc/net/tcp` and `tcp6`.
@@ -157,10 +157,10 @@ mod tests {
 
     #[test]
     fn an_mtu_is_said_where_docker_would_take_another() {
-        for (told, mtu) in
+        for (value, mtu) in
             [("1400\n", Some(1400)), ("9000", Some(9000)), ("1500\n", None), ("", None), ("65536", None), ("0", None)]
         {
-            assert_eq!(unusual_mtu(told), mtu, "{told:?}");
+            assert_eq!(unusual_mtu(value), mtu, "{value:?}");
         }
     }
 

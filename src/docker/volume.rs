@@ -16,7 +16,7 @@ impl ContainerRuntime {
     pub(super) async fn quota(&self) -> Result<DiskQuota, HostError> {
         const FACT: &str = "disk quota";
         let facts = &self.recorder.host.facts;
-        if let Some(quota) = facts.get(FACT).map(|told| DiskQuota::told(&told)) {
+        if let Some(quota) = facts.get(FACT).map(|value| DiskQuota::parse(&value)) {
             return Ok(quota);
         }
         let info = self
@@ -26,9 +26,9 @@ impl ContainerRuntime {
         let (driver, folder) = info.stdout.trim().split_once(' ').unwrap_or_default();
         let find = ["--noheadings", "--output", "FSTYPE,OPTIONS", "--target", folder];
         let mount = self.recorder.run_unchecked(&Command::new("findmnt").args(find).sudo(self.sudo)).await?;
-        let told = format!("{driver} {}", mount.stdout);
-        facts.put(FACT.to_owned(), told.clone());
-        Ok(DiskQuota::told(&told))
+        let value = format!("{driver} {}", mount.stdout);
+        facts.put(FACT.to_owned(), value.clone());
+        Ok(DiskQuota::parse(&value))
     }
 
     pub(super) async fn volume_creation(&self, tier: &Tier) -> Result<Command, HostError> {

@@ -66,7 +66,7 @@ async fn work(job: &Job, prepared: Prepared, claimed: &Claimed, stop: &Stop, dra
         return settle(transition, job, ctx).await;
     }
     let ctx = open(ctx, stop).await;
-    // It may have been told to stop meanwhile.
+    // A cancel may have come meanwhile.
     match judge(&error, claimed, stop, drain) {
         Transition::Fail(JobStatus::Failed, error) => {
             Transition::Keep(format!("{}{KEPT}", error.trim_end_matches('.')))

@@ -1,4 +1,4 @@
-//! What a host holds, in one look. A list that is cut short, or that Docker had no part in, is none.
+//! What a host holds, in one listing. A listing that is cut short, or to which Docker did not contribute, is an error.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -119,9 +119,9 @@ impl Inventory {
         let (mut inventory, mut docker, mut ended) = (Self::default(), false, false);
         for line in lines.lines() {
             let line = serde_json::from_str(line).map_err(|error| {
-                // The error repeats what did not fit, however long.
+                // The error repeats the line, however long.
                 let error = error.to_string();
-                InventoryError::NotWhole(format!("{:?} is no part of a listing: {}", quoted(line), quoted(&error)))
+                InventoryError::NotWhole(format!("{:?} is not a line of a listing: {}", quoted(line), quoted(&error)))
             })?;
             match line {
                 Line::Network(network) => inventory.networks.push(network),

@@ -1,5 +1,5 @@
 //! Follows Docker's events on every host, so that a container that dies is noticed at once. A host that was lost is
-//! looked at as a whole when it is back: what happened meanwhile, no event tells.
+//! compared as a whole when it is back: no event reports what happened meanwhile.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -27,7 +27,7 @@ use crate::{
 const SERVERS_INTERVAL: Duration = Duration::from_secs(5);
 /// Every command on a host has an end; this one is begun again.
 const STREAM_LIMIT: Duration = Duration::from_hours(1);
-/// What happened while nobody listened. An event that is heard twice does no harm.
+/// Covers what happened while no stream was open. An event that arrives twice does no harm.
 const OVERLAP: &str = "10s";
 /// Between two tries to reach a host that is away.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
@@ -92,7 +92,7 @@ async fn follow(reconciler: Reconciler, server_id: String, end: CancellationToke
     }
 }
 
-/// Hears the events of a server until they end.
+/// Handles the events of a server until the stream ends.
 async fn stream(reconciler: &Reconciler, server: &Server, end: &CancellationToken) -> Result<(), ConnectionError> {
     let host = reconciler.hosts.get(server)?;
     let follow = Command::docker(host.docker_needs_sudo().await?)

@@ -10,7 +10,7 @@ pub enum Decision {
     Defer,
     /// It will not work as it is: a config, a key, a user's command.
     Fail,
-    /// The job was told to stop.
+    /// The job was cancelled, or the worker is stopping.
     Cancelled,
     /// Another worker has the pod; this execution writes nothing more.
     Fenced,

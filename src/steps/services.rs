@@ -1,4 +1,4 @@
-//! The steps that bring services into the pod, start them, and wait until all that should answer does.
+//! The steps that bring services into the pod, start them, and wait until they are healthy.
 
 use super::{Ensured, StepContext, StepError, processes::processes_health, project::project};
 use crate::{

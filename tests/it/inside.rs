@@ -39,7 +39,8 @@ impl Guarded {
 
     /// How many of the commands that wait in it still live.
     fn sleepers(&self) -> usize {
-        sh(&format!("docker exec {} pgrep -c '^sleep$' || true", self.name)).parse().unwrap()
+        let counted = sh(&format!("docker exec {} pgrep -c '^sleep$' || true", self.name));
+        counted.parse().unwrap_or_else(|_| panic!("pgrep counted {counted:?}"))
     }
 
     async fn says_what_the_command_did(&self) {

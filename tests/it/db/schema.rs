@@ -3,6 +3,7 @@
 mod columns;
 mod forged;
 mod rights;
+mod samples;
 mod upgrade;
 
 use std::process::Stdio;

@@ -90,5 +90,5 @@ async fn last_error(db: &TestDb, job: &str) -> String {
 }
 
 /// True once a transaction waits for another's pod line.
-const SOMEBODY_WAITS: &str = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+pub const SOMEBODY_WAITS: &str = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
     WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted)";

@@ -32,6 +32,28 @@ async fn processes_that_migrate_at_once_all_succeed() {
     assert_eq!(db.text("SELECT count(*) FROM apalis.jobs").await, "1", "the trigger rings");
 }
 
+/// Whose sessions name the schema in their search path, as those of a user `pinacle` do by PostgreSQL's default, have looked it
+/// up before it was there.
+#[tokio::test]
+async fn who_waited_while_another_made_the_schema_finds_it() {
+    let db = TestDb::empty().await;
+    db.execute(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = pinacle, public', current_database()); END $$",
+    )
+    .await;
+    let mut first = db.pool.begin().await.unwrap();
+    let lock = sqlx::raw_sql("SELECT pg_advisory_xact_lock(hashtextextended('pinacle.migrate', 0))");
+    lock.execute(&mut *first).await.unwrap();
+    let mut second = worker::binary();
+    second.env("DATABASE_URL", db.url()).arg("migrate").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let second = second.spawn().unwrap();
+    db.until(super::queue::SOMEBODY_WAITS).await;
+    sqlx::raw_sql("CREATE SCHEMA pinacle").execute(&mut *first).await.unwrap();
+    first.commit().await.unwrap();
+    let output = second.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Tables as a web app has them, with what belongs to them.
 const WEB_APP: &str = r#"
     CREATE TYPE plan AS ENUM ('free', 'team');

@@ -6,9 +6,9 @@ stack := deploy/dev/stack
 scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare deploy/dev/test deploy/dev/advisories .ci/run
 # They read an environment that is there only in a pod.
 pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish docker/service/log/run docker/services/*/run \
-	docker/services/*/finish src/lifecycle/steps/scripts/*.sh src/runtime/scripts/*.sh src/services/scripts/*.sh src/spec/templates/*.sh)
+	docker/services/*/finish src/guest/scripts/*.sh src/podspec/templates/*.sh)
 # They run on a pod host, and use `-ef`, which is not POSIX's, but every sh has it.
-host_scripts := src/host/guard.sh src/network/way-out.sh src/reconcile/inventory.sh src/schedule/images.sh
+host_scripts := src/remote/guard.sh src/docker/scripts/way-out.sh src/reconcile/inventory.sh src/maintenance/images.sh
 
 .PHONY: demo check test test-db test-apps chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
 
@@ -76,7 +76,7 @@ lint:
 lint-scripts:
 	shellcheck -x $(scripts)
 	shellcheck -s sh -e SC1090,SC1091 $(pod_scripts)
-	shellcheck -s bash $(wildcard src/*/*.bash src/*/scripts/*.bash src/*/*/scripts/*.bash)
+	shellcheck -s bash $(wildcard src/*/scripts/*.bash)
 	shellcheck -s dash -e SC2174 $(host_scripts)
 
 # Known advisories against Cargo.lock; says so where their database can't be reached.

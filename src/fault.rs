@@ -108,6 +108,7 @@ mod hook {
 
 /// Effect `effect` is about to happen.
 pub(crate) use hook::boundary;
+
 /// False where a test has taken the host's half of the fence out, to see that it is missed.
 pub(crate) use hook::host_is_fenced;
 /// False for a worker that is to be frozen: it goes on where it was, and only the fence is in its way.

@@ -8,18 +8,17 @@ use futures::executor::block_on;
 use tokio::sync::mpsc;
 
 pub use crate::reconcile::{
-    compare::{Differences, Remedy, Sides, compare},
+    compare::{Action, Differences, Sides, compare},
     inventory::{Inventory, InventoryError},
 };
 use crate::{
-    host::{
-        Command, InnerGuard,
-        command::Container,
-        connection::Output,
-        guard::{Order, StreamReader, Verdict},
-    },
+    docker::{Found, names},
     reconcile::watch::Lines,
-    runtime::{Found, names},
+    remote::{
+        Command, InnerGuard, Output,
+        command::Container,
+        guard::{GuardReply, Order, StreamReader},
+    },
 };
 
 /// One stream of a guard that comes in these pieces: the command's output, and the guard's last word. The inner nonce is
@@ -28,7 +27,7 @@ pub fn read_stream<'a>(
     nonce: &str,
     inner_nonce: Option<&str>,
     pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> (Vec<u8>, Option<Verdict>) {
+) -> (Vec<u8>, Option<GuardReply>) {
     let order = Order {
         nonce: nonce.to_owned(),
         inner_nonce: inner_nonce.unwrap_or_default().to_owned(),
@@ -43,7 +42,7 @@ pub fn read_stream<'a>(
         output.extend(reader.push(Bytes::copy_from_slice(piece)));
     }
     output.extend(reader.finish());
-    (output, reader.verdict())
+    (output, reader.reply())
 }
 
 /// A listing of a host.

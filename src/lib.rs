@@ -1,25 +1,36 @@
 //! Provisions development pods: rows in PostgreSQL become gVisor-isolated containers on Linux hosts, over SSH.
 //!
-//! Read from the top down: [`cli`] is what a person types; [`queue`] takes jobs and runs them, each once at a time and
-//! under a lease; [`reconcile`] compares what is on the hosts with what should be; [`lifecycle`] is what a job does, as
-//! lists of steps; [`runtime`], [`network`] and [`services`] are how; [`host`] is where, over SSH or locally, fenced and
-//! written down; [`spec`] turns a pod's config into what is wanted; [`secrets`] seals what the database is not to know;
-//! [`store`] is all SQL.
+//! The rooms, the top floor first; what a room uses is below it:
+//!
+//! - [`cli`] is what a person types, [`worker`] is what runs for ever, [`api`] is what a supervisor asks of it.
+//! - [`queue`] takes jobs, each once at a time and under a lease; [`jobs`] says what each kind of job does, as a list of
+//!   [`steps`]; [`reconcile`] compares the hosts with the database; [`maintenance`] keeps what grows within its bounds.
+//! - [`guest`] speaks to the inside of a pod, [`docker`] to what is around it.
+//! - [`fleet`] knows the hosts, [`transcript`] writes down each command, [`remote`] runs it there, fenced.
+//! - [`podspec`] turns a pod's config into what is wanted; [`secrets`] seals what the database is not to know.
+//! - [`store`] is all SQL; [`model`] holds the words that all of them share.
 
+pub mod api;
 pub mod cli;
+pub mod docker;
 mod fault;
+pub mod fleet;
 #[cfg(fuzzing)]
 pub mod fuzz;
-pub mod host;
-pub mod http;
-pub mod lifecycle;
-pub mod network;
+pub mod guest;
+pub mod jobs;
+pub mod maintenance;
+pub mod model;
+pub mod podspec;
 pub mod queue;
 pub mod reconcile;
-pub mod runtime;
-pub mod schedule;
+pub mod remote;
+#[cfg(test)]
+mod rooms;
 pub mod secrets;
-pub mod services;
 pub mod settings;
-pub mod spec;
+pub mod steps;
 pub mod store;
+pub mod telemetry;
+pub mod transcript;
+pub mod worker;

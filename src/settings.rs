@@ -11,9 +11,11 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    network::SubnetPool,
+    docker::SubnetPool,
+    maintenance::cleanup::Cleanup,
+    podspec::{AllowedImages, Catalog},
     secrets::{Keyring, SealingKey},
-    spec::{AllowedImages, Catalog},
+    telemetry::LogFormat,
 };
 
 /// Everything that can be set. `--help` is the manual.
@@ -220,12 +222,6 @@ pub struct Settings {
     pub json: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
 /// A setting that is missing or can't be used; the sentence says which, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -258,6 +254,15 @@ impl Settings {
     pub fn catalog(&self) -> Result<Catalog, SettingsError> {
         let catalog = Catalog::load(self.services_dir.as_deref()).map_err(|error| SettingsError(error.to_string()))?;
         Ok(catalog.allowing(self.allowed_images.clone()))
+    }
+
+    /// What the cleanup keeps.
+    pub fn cleanup(&self) -> Cleanup {
+        Cleanup {
+            log_retention_days: self.log_retention_days,
+            pod_limit_mb: self.log_pod_limit_mb,
+            job_retention_days: self.job_retention_days,
+        }
     }
 
     /// The private SSH key, if there is one: a worker whose servers are all `local` needs none.

@@ -9,7 +9,7 @@ use std::{
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode, body::Bytes, client::conn::http1::handshake};
 use hyper_util::rt::TokioIo;
-use pinacle_worker::runtime::names::home_name;
+use pinacle_worker::docker::names::home_name;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncWrite},

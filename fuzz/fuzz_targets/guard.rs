@@ -17,11 +17,11 @@ use libfuzzer_sys::fuzz_target;
 use pinacle_fuzz::is_left_of;
 use pinacle_worker::{
     fuzz::read_stream,
-    host::{
-        Command, ConnectionError, InnerGuard, LeaseClock, Outcome, ServerConnection,
+    model::LeaseClock,
+    remote::{
+        Collected, Command, ConnectionError, InnerGuard, Outcome, ServerConnection,
         command::Container,
-        connection::Collected,
-        guard::{Event, FencedBy, Guard, Pipe, Verdict},
+        guard::{Event, FencedBy, Guard, GuardReply, Pipe},
     },
 };
 use tokio::{
@@ -48,7 +48,7 @@ struct Host(Mutex<Option<Pipe>>);
 impl ServerConnection for Host {
     async fn open(&self) -> Result<Guard, ConnectionError> {
         let pipe = self.0.lock().await.take().ok_or(ConnectionError::Lost)?;
-        let greeted = timeout(GREETING_TIMEOUT, Guard::greet(pipe, CancellationToken::new())).await;
+        let greeted = timeout(GREETING_TIMEOUT, Guard::handshake(pipe, CancellationToken::new())).await;
         greeted.unwrap_or_else(|_| Err(ConnectionError::NoShell("it said nothing".to_owned())))
     }
 }
@@ -157,24 +157,24 @@ fn exec(pieces: &[Piece], is_inside: bool) {
 /// What is read of one stream, whole and in pieces.
 fn read(stream: &[Vec<u8>], is_inside: bool) {
     let inner_nonce = is_inside.then_some(INNER_NONCE);
-    let (output, verdict) = read_stream(NONCE, inner_nonce, stream.iter().map(Vec::as_slice));
+    let (output, reply) = read_stream(NONCE, inner_nonce, stream.iter().map(Vec::as_slice));
     let whole = stream.concat();
     let at_once = read_stream(NONCE, inner_nonce, [&*whole]);
-    assert_eq!(at_once, (output.clone(), verdict), "where the stream was cut makes a difference");
+    assert_eq!(at_once, (output.clone(), reply), "where the stream was cut makes a difference");
     let by_bytes = read_stream(NONCE, inner_nonce, whole.chunks(1));
-    assert_eq!(by_bytes, (output.clone(), verdict), "where the stream was cut makes a difference");
+    assert_eq!(by_bytes, (output.clone(), reply), "where the stream was cut makes a difference");
 
     assert!(is_left_of(&output, &whole), "the output was not printed");
     let has = |text: &str| whole.windows(text.len()).any(|window| window == text.as_bytes());
     if !has(NONCE) {
-        assert_eq!(verdict, None, "who does not know the nonce has ended a command");
+        assert_eq!(reply, None, "who does not know the nonce has ended a command");
         assert!(is_inside || output == whole, "of the output something is lost");
     }
     if is_inside
         && !has(INNER_NONCE)
-        && matches!(verdict, Some(Verdict::Exited(code)) if ![126, 127, 137].contains(&code))
+        && matches!(reply, Some(GuardReply::Exited(code)) if ![126, 127, 137].contains(&code))
     {
-        panic!("docker exec's exit code is taken for the command's: {verdict:?}");
+        panic!("docker exec's exit code is taken for the command's: {reply:?}");
     }
 }
 

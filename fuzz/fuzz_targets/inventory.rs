@@ -7,11 +7,9 @@ use std::{collections::HashSet, time::Duration};
 use libfuzzer_sys::fuzz_target;
 use pinacle_fuzz::count_lines;
 use pinacle_worker::{
-    fuzz::{Remedy, Sides, compare, inventory, is_pod_id},
-    store::{
-        pods::PodStatus,
-        reconcile::{Believed, MAX_LEAD},
-    },
+    fuzz::{Action, Sides, compare, inventory, is_pod_id},
+    model::PodStatus,
+    store::reconcile::{MAX_LEAD, PodRecord},
 };
 
 const SERVER: &str = "server_1";
@@ -19,14 +17,15 @@ const OURS: &str = "ours";
 /// A sentence ends up in a log line and in a report: it is not as long as a listing may be.
 const MAX_SENTENCE: usize = 2 * 1024;
 
-fn pod(id: &str, status: PodStatus, server: &str, busy: bool) -> Believed {
-    Believed {
+fn pod(id: &str, status: PodStatus, server: &str, busy: bool) -> PodRecord {
+    PodRecord {
         id: id.to_owned(),
         slug: id.to_owned(),
         status,
         server_id: Some(server.to_owned()),
         proxy_port: Some(30_000),
         container_started_at: Some("then".to_owned()),
+        up: true,
         cpu_cores: Some(0.5),
         memory_mb: Some(1024),
         lease: 3,
@@ -66,24 +65,24 @@ fuzz_target!(|input: &[u8]| {
         labelled().filter(|thing| foreign(&thing.installation)).map(|thing| (&*thing.key, &*thing.pod_id)).collect();
     let ours: HashSet<(&str, &str)> =
         labelled().filter(|thing| !foreign(&thing.installation)).map(|thing| (&*thing.key, &*thing.pod_id)).collect();
-    for stray in &differences.strays {
-        assert!(is_pod_id(&stray.pod_id), "{stray:?} is no pod's");
-        let is_kept = ["pod_run", "pod_rest", "pod_busy"].contains(&&*stray.pod_id);
-        assert!(!is_kept, "{stray:?} would be taken from a pod that has it");
-        let at = (&*stray.key, &*stray.pod_id);
-        assert!(!theirs.contains(&at) || ours.contains(&at), "{stray:?} is another installation's");
+    for orphan in &differences.orphans {
+        assert!(is_pod_id(&orphan.pod_id), "{orphan:?} is no pod's");
+        let is_kept = ["pod_run", "pod_rest", "pod_busy"].contains(&&*orphan.pod_id);
+        assert!(!is_kept, "{orphan:?} would be taken from a pod that has it");
+        let at = (&*orphan.key, &*orphan.pod_id);
+        assert!(!theirs.contains(&at) || ours.contains(&at), "{orphan:?} is another installation's");
     }
-    assert!(differences.strays.len() + differences.unknown.len() <= things);
-    for deviation in &differences.deviations {
-        assert!(["pod_run", "pod_rest"].contains(&&*deviation.pod.id), "{deviation:?}");
-        match deviation.remedy {
-            Remedy::RaiseLease(lease) => {
-                assert!(lease > deviation.pod.lease && lease <= deviation.pod.lease + MAX_LEAD)
+    assert!(differences.orphans.len() + differences.unknown.len() <= things);
+    for drift in &differences.drifts {
+        assert!(["pod_run", "pod_rest"].contains(&&*drift.pod.id), "{drift:?}");
+        match drift.action {
+            Action::RaiseLease(lease) => {
+                assert!(lease > drift.pod.lease && lease <= drift.pod.lease + MAX_LEAD)
             }
-            Remedy::Reserve(cores, mb) => assert!(cores > 0.0 && cores.is_finite() && mb > 0, "{deviation:?}"),
-            Remedy::Ask(_) | Remedy::Fail(_) | Remedy::Nothing => {}
+            Action::Reserve(cores, mb) => assert!(cores > 0.0 && cores.is_finite() && mb > 0, "{drift:?}"),
+            Action::Ask(_) | Action::Fail(_) | Action::Nothing => {}
         }
     }
     let about_leases = found.fences.len();
-    assert!(differences.deviations.len() <= 2 + about_leases, "a pod deviates twice");
+    assert!(differences.drifts.len() <= 2 + about_leases, "a pod deviates twice");
 });

@@ -4,9 +4,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use pinacle_fuzz::count_lines;
-use pinacle_worker::{fuzz::found, runtime::Inside};
+use pinacle_worker::{fuzz::found, guest::Inside};
 
-/// `MAX_LISTED` and `MAX_NAME` in src/runtime/inside.rs.
+/// `MAX_LISTED` and `MAX_NAME` in src/guest/inside.rs.
 const MAX_LISTED: usize = 500;
 const MAX_NAME: usize = 64;
 

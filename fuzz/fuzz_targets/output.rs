@@ -8,11 +8,11 @@
 use libfuzzer_sys::fuzz_target;
 use pinacle_fuzz::{are_in_order, pieces, two_parts};
 use pinacle_worker::{
-    host::{
+    model::Update,
+    transcript::{
         capture::Capture,
         redact::{MARK, Redactor},
     },
-    store::logs::Update,
 };
 
 /// What is asked of a log: no secret of this many characters is in it.

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use pinacle_fuzz::two_parts;
-use pinacle_worker::spec::{Catalog, resolve, resolve_project, secrets};
+use pinacle_worker::podspec::{Catalog, resolve, resolve_project, secrets};
 use serde_json::{Value, json};
 
-/// `MAX_ENTRIES` in src/spec/shape.rs, and `MAX_TEXT` in src/spec/text.rs.
+/// `MAX_ENTRIES` in src/podspec/shape.rs, and `MAX_TEXT` in src/podspec/text.rs.
 const MAX_ENTRIES: usize = 50;
 const MAX_TEXT: usize = 64 * 1024;
 /// A sentence for `pods.last_error`.
@@ -48,38 +48,37 @@ fuzz_target!(|input: &[u8]| {
             assert!(tells_otherwise(config.clone()) || file.is_some_and(tells_otherwise), "{sentence}");
         }
     }
-    let Ok((spec, _)) = with else { return };
+    let Ok((project, _)) = with else { return };
 
-    for list in [&spec.pre_start, &spec.post_start, &spec.install] {
+    for list in [&project.pre_start, &project.post_start, &project.install] {
         assert!(list.len() <= MAX_ENTRIES);
         assert!(list.iter().all(|text| !text.trim().is_empty() && !text.contains('\0') && text.len() <= MAX_TEXT));
     }
-    assert!(spec.services.len() <= MAX_ENTRIES && spec.ports.len() <= MAX_ENTRIES);
-    assert!(spec.processes.len() <= MAX_ENTRIES);
-    for (at, process) in spec.processes.iter().enumerate() {
-        assert!(spec.processes[..at].iter().all(|other| other.name != process.name));
+    assert!(project.services.len() <= MAX_ENTRIES && project.ports.len() <= MAX_ENTRIES);
+    assert!(project.processes.len() <= MAX_ENTRIES);
+    for (at, process) in project.processes.iter().enumerate() {
+        assert!(project.processes[..at].iter().all(|other| other.name != process.name));
         assert!((1..=32).contains(&process.name.len()));
         assert!(process.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
     }
-    for (at, port) in spec.ports.iter().enumerate() {
+    for (at, port) in project.ports.iter().enumerate() {
         let same = |other: &&_| **other == (port.internal, port.protocol);
-        let before: Vec<_> = spec.ports[..at].iter().map(|other| (other.internal, other.protocol)).collect();
+        let before: Vec<_> = project.ports[..at].iter().map(|other| (other.internal, other.protocol)).collect();
         assert!(port.internal > 0 && before.iter().find(same).is_none(), "{port:?}");
     }
-    for (name, value) in &spec.environment {
+    for (name, value) in &project.environment {
         assert!(!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "{name:?}");
         assert!(!value.contains('\0') && value.len() <= MAX_TEXT);
     }
-    assert!(!format!("{spec:?}").is_empty());
+    assert!(!format!("{project:?}").is_empty());
 
-    // The container is made before the repository is there: the file changes nothing of it, and takes nothing back that
-    // the config says.
+    // The file takes nothing back that the config says.
     let Ok(without) = without else { return };
-    assert!(spec.tier == without.tier && spec.base_image == without.base_image);
-    assert!(spec.repository == without.repository && spec.project_dir() == without.project_dir());
     if let Some(Value::Object(variables)) = config.get("environment") {
-        assert!(variables.iter().all(|(name, value)| spec.environment.get(name).map(String::as_str) == value.as_str()));
+        assert!(
+            variables.iter().all(|(name, value)| project.environment.get(name).map(String::as_str) == value.as_str())
+        );
     }
-    let hidden = spec.secrets();
+    let hidden = [without.secrets(), project.secrets()].concat();
     assert!(secrets(&config).unwrap_or_default().iter().all(|secret| hidden.contains(secret)), "a secret is shown");
 });

@@ -1,45 +1,25 @@
 //! The command line: one file a command. A person can drive everything from it; programs add `--json`.
 
 mod check;
-mod cleanup;
-mod explain;
-mod follow;
-mod grant;
-mod jobs;
-mod logs;
-mod migrate;
-mod output;
-mod pods;
-mod reconcile;
-mod run;
-mod schema;
-mod secrets;
-mod servers;
-mod terminal;
+mod commands;
+mod database;
+mod exit;
+mod interrupt;
+pub(crate) mod view;
 
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
     process::ExitCode,
-    time::Duration,
 };
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use secrecy::ExposeSecret;
-use sqlx::{PgPool, postgres::PgConnectOptions};
-use tokio_util::sync::CancellationToken;
 
-use crate::{
-    settings::{self, Settings, SettingsError},
-    store::{self, Purpose},
-};
-use output::OutputError;
-
-/// Exit codes beside 0.
-const FAILED: u8 = 1;
-const WRONG_USAGE: u8 = 2;
-/// A person waits no longer than this for a database that does not answer.
-const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
+use crate::settings::{self, Settings, SettingsError};
+use commands::{cleanup, grant, jobs, logs, migrate, pods, reconcile, run, schema, secrets, servers};
+use exit::{FAILED, WRONG_USAGE};
+use view::output::OutputError;
+use view::{explain, output};
 
 /// Provisions development pods from a queue in PostgreSQL.
 #[derive(Debug, Parser)]
@@ -93,7 +73,7 @@ pub async fn main() -> ExitCode {
         Err(Unparsed::Usage(error)) => error.exit(),
         Err(Unparsed::File(error)) => return fail(&error.into(), ""),
     };
-    let database = place(&cli.settings);
+    let database = database::place(&cli.settings);
     match dispatch(cli).await {
         Ok(code) => code,
         Err(error) => fail(&error, &database),
@@ -166,53 +146,5 @@ fn with_defaults(command: clap::Command, values: &BTreeMap<String, String>) -> c
             None => arg,
         };
         if std::env::var_os(name).is_some_and(|value| value.is_empty()) { arg.env(None::<&str>) } else { arg }
-    })
-}
-
-/// Cancelled by Ctrl-C: what is under way on a server ends, and is cleared away.
-fn cancelled_by_interrupt() -> CancellationToken {
-    let cancel = CancellationToken::new();
-    let on_interrupt = cancel.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            on_interrupt.cancel();
-        }
-    });
-    cancel
-}
-
-/// A pool for a command that asks a few things.
-fn connect(settings: &Settings) -> anyhow::Result<PgPool> {
-    pool(settings, Purpose::Command, COMMAND_PATIENCE)
-}
-
-/// A pool that waits for the database as long as `patience`.
-fn pool(settings: &Settings, purpose: Purpose, patience: Duration) -> anyhow::Result<PgPool> {
-    let url = settings.database_url()?;
-    Ok(store::connect(url, purpose, patience)
-        .map_err(|error| SettingsError::new(format!("DATABASE_URL is no PostgreSQL URL: {error}")))?)
-}
-
-/// A pool on a database that has our tables.
-async fn open(settings: &Settings) -> anyhow::Result<PgPool> {
-    open_for(settings, Purpose::Command, COMMAND_PATIENCE).await
-}
-
-async fn open_for(settings: &Settings, purpose: Purpose, patience: Duration) -> anyhow::Result<PgPool> {
-    let db = pool(settings, purpose, patience)?;
-    anyhow::ensure!(
-        store::schema_is_current(&db).await?,
-        "the schema in the database at {} is not current. Run `pinacle-worker migrate` first",
-        place(settings)
-    );
-    Ok(db)
-}
-
-/// Where the database is, without what is secret in its URL.
-fn place(settings: &Settings) -> String {
-    let options = settings.database_url().ok().and_then(|url| url.expose_secret().parse::<PgConnectOptions>().ok());
-    options.map_or_else(String::new, |options| {
-        let database = options.get_database().unwrap_or(options.get_username());
-        format!("{}:{}/{database}", options.get_host(), options.get_port())
     })
 }

@@ -1,11 +1,8 @@
-//! The queue: `pod_jobs` is the truth, apalis is the delivery. A doorbell says "look at this pod"; the claim, the
-//! lease, the retries and the rescue are ours, because apalis keeps none of them through a crash.
+//! The queue: `pod_jobs` is the truth, apalis is the delivery. A wakeup names a pod that has a job to run; the claim, the
+//! lease and the rescue are ours, because apalis keeps none of them through a crash. Knows no step, no spec and no host.
 
-mod execution;
-mod heartbeat;
-mod hosts;
+mod leases;
 mod pool;
-mod retry;
 mod running;
 mod slots;
 mod sweep;
@@ -13,7 +10,6 @@ mod wakeups;
 
 use std::time::Duration;
 
-pub use hosts::keep_in_touch;
 pub use pool::{PoolSettings, run};
 
 /// How often a worker renews the leases of what it runs.

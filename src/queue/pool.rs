@@ -13,25 +13,21 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{
-    execution::{Ended, execute},
-    heartbeat,
-    running::{Running, StopReason},
-    slots::Slots,
-    sweep,
-    wakeups::Wakeups,
-};
+use super::{leases, running::Running, slots::Slots, sweep, wakeups::Wakeups};
 use crate::{
-    host::connection::CANCEL_MARGIN,
-    lifecycle::Tools,
+    jobs::{JobOutcome, StopReason, delay_after, execute},
+    model::JobStatus,
+    remote::connection::CANCEL_MARGIN,
+    steps::Environment,
     store::{
-        doorbells::{self, Queue},
         jobs::{self, Claimant, Claimed},
         steps::Changes,
+        wakeups::{self, Queue},
     },
+    telemetry::metrics::{JOB_DURATION, JOB_WAIT, JOBS, JOBS_RUNNING},
 };
 
-/// The poll behind LISTEN: doorbells that were rung for later become due without a notification.
+/// The poll behind LISTEN: wakeups that were written for later become due without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Wakeups that one query fetches, at most. What a fetch costs grows with what waits, so it is shared by as many.
 const MAX_BATCH: usize = 64;
@@ -53,7 +49,7 @@ pub struct PoolSettings {
 }
 
 struct Pool {
-    tools: Tools,
+    environment: Environment,
     db: PgPool,
     settings: PoolSettings,
     /// This process, in `pod_jobs.worker`.
@@ -68,7 +64,7 @@ struct Pool {
 
 /// Takes and runs jobs until `drain`, then lets what runs reach the end of a step, for as long as the settings say.
 /// What the worker asks beside its jobs goes over `db`, so that it never waits for theirs.
-pub async fn run(tools: Tools, db: PgPool, settings: PoolSettings, drain: CancellationToken) {
+pub async fn run(environment: Environment, db: PgPool, settings: PoolSettings, drain: CancellationToken) {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let pool = Arc::new(Pool {
         name: format!("{}-{}-{}", host.trim(), std::process::id(), Uuid::new_v4().simple()),
@@ -79,16 +75,16 @@ pub async fn run(tools: Tools, db: PgPool, settings: PoolSettings, drain: Cancel
         tasks: TaskTracker::new(),
         drain: drain.clone(),
         db,
-        tools,
+        environment,
         settings,
     });
     tracing::info!(worker.name = %pool.name, jobs = pool.settings.concurrency, "The worker takes jobs.");
 
     // The heartbeat goes on while jobs drain, or a healthy worker would be taken for dead.
     let end = CancellationToken::new();
-    let (db, lease) = (pool.db.clone(), pool.tools.lease.clone());
-    let beats =
-        tokio::spawn(heartbeat::run(db.clone(), pool.name.clone(), Arc::clone(&pool.running), lease, end.clone()));
+    let (db, lease) = (pool.db.clone(), pool.environment.lease.clone());
+    let renewals =
+        tokio::spawn(leases::run(db.clone(), pool.name.clone(), Arc::clone(&pool.running), lease, end.clone()));
     let sweeps = tokio::spawn(sweep::run(db, end.clone()));
 
     // Tasks of their own: whatever wakes the task of an apalis worker costs a fetch.
@@ -99,7 +95,7 @@ pub async fn run(tools: Tools, db: PgPool, settings: PoolSettings, drain: Cancel
     let deliveries = future::try_join(deliver(Queue::Ordinary), deliver(Queue::Urgent));
     tokio::select! {
         ended = deliveries => if let Err(panic) = ended { std::panic::resume_unwind(panic.into_panic()) },
-        () = pool.wakeups.hear(&pool.db) => {}
+        () = pool.wakeups.listen(&pool.db) => {}
     }
 
     pool.tasks.close();
@@ -109,7 +105,7 @@ pub async fn run(tools: Tools, db: PgPool, settings: PoolSettings, drain: Cancel
         drop(tokio::time::timeout(ABORT_GRACE, pool.tasks.wait()).await);
     }
     end.cancel();
-    drop(tokio::join!(beats, sweeps));
+    drop(tokio::join!(renewals, sweeps));
     tracing::info!("The worker has stopped.");
 }
 
@@ -150,9 +146,9 @@ async fn deliver(pool: &Arc<Pool>, queue: Queue, generation: u32) -> Result<(), 
         .concurrency(slots)
         .data(Arc::clone(pool))
         .data(queue)
-        .build(answer);
+        .build(handle);
     let offer = async || {
-        if let Err(error) = doorbells::offer(db, &name).await {
+        if let Err(error) = wakeups::offer(db, &name).await {
             tracing::debug!(%error, "Wakeups that wait here could not be offered; the sweep gives them back.");
         }
     };
@@ -173,7 +169,7 @@ async fn deliver(pool: &Arc<Pool>, queue: Queue, generation: u32) -> Result<(), 
 }
 
 /// Handles a wakeup: claims the pod's next job and runs it, in a task that outlives this one.
-async fn answer(pod_id: String, wakeup: TaskId, pool: Data<Arc<Pool>>, queue: Data<Queue>) -> Result<(), BoxDynError> {
+async fn handle(pod_id: String, wakeup: TaskId, pool: Data<Arc<Pool>>, queue: Data<Queue>) -> Result<(), BoxDynError> {
     let (pool, queue) = (Arc::clone(&pool), *queue);
     let tasks = pool.tasks.clone();
     tasks.spawn(async move { take(&pool, queue, &pod_id, &wakeup.to_string()).await }).await?;
@@ -183,16 +179,16 @@ async fn answer(pod_id: String, wakeup: TaskId, pool: Data<Arc<Pool>>, queue: Da
 async fn take(pool: &Arc<Pool>, queue: Queue, pod_id: &str, wakeup: &str) {
     let Some(_slot) = pool.slots(queue).take().await else { return };
     // A wakeup that is not handled is given back by the sweep.
-    if pool.drain.is_cancelled() || !pool.tools.lease.is_valid() {
+    if pool.drain.is_cancelled() || !pool.environment.lease.is_valid() {
         return;
     }
     let claimant = Claimant {
         worker: &pool.name,
         queue: Some(queue),
         deadline: pool.settings.job_timeout,
-        limits: pool.tools.limits,
+        limits: pool.environment.limits,
     };
-    match jobs::claim(&pool.tools.db, pod_id, wakeup, &claimant).await {
+    match jobs::claim(&pool.environment.db, pod_id, wakeup, &claimant).await {
         Ok(Some(claimed)) => {
             let span = tracing::info_span!("job.run", job.id = %claimed.job_id, job.kind = %claimed.kind,
                 pod.id = %claimed.pod_id, job.attempt = claimed.attempt);
@@ -207,14 +203,14 @@ async fn work(pool: &Arc<Pool>, claimed: Claimed) {
     let began = std::time::Instant::now();
     let Claimed { kind, .. } = claimed;
     tracing::info!("The {kind} of pod {} begins (attempt {}).", claimed.pod_id, claimed.attempt);
-    metrics::histogram!("pinacle_job_wait_seconds").record(claimed.waited.as_secs_f64());
-    metrics::gauge!("pinacle_jobs_running").increment(1.0);
+    metrics::histogram!(JOB_WAIT).record(claimed.waited.as_secs_f64());
+    metrics::gauge!(JOBS_RUNNING).increment(1.0);
 
     let entry = pool.running.enter(&claimed.job_id, claimed.lease);
     let execution = {
         let (pool, claimed, stop) = (Arc::clone(pool), claimed.clone(), entry.stop.clone());
         tokio::spawn(
-            async move { Box::pin(execute(&pool.tools, &claimed, &stop, &pool.drain)).await }.in_current_span(),
+            async move { Box::pin(execute(&pool.environment, &claimed, &stop, &pool.drain)).await }.in_current_span(),
         )
     };
     tokio::pin!(execution);
@@ -229,15 +225,15 @@ async fn work(pool: &Arc<Pool>, claimed: Claimed) {
         Ok(ended) => ended,
         Err(panic) => {
             tracing::error!(error = %panic, "The {kind} of pod {} hit a bug in the worker.", claimed.pod_id);
-            after_panic(pool, &claimed).await
+            settle_panic(pool, &claimed).await
         }
     };
     drop(entry);
 
     let seconds = began.elapsed().as_secs_f64();
-    metrics::gauge!("pinacle_jobs_running").decrement(1.0);
-    metrics::histogram!("pinacle_job_duration_seconds", "kind" => kind.as_str()).record(seconds);
-    metrics::counter!("pinacle_jobs_total", "kind" => kind.as_str(), "outcome" => ended.as_str()).increment(1);
+    metrics::gauge!(JOBS_RUNNING).decrement(1.0);
+    metrics::histogram!(JOB_DURATION, "kind" => kind.as_str()).record(seconds);
+    metrics::counter!(JOBS, "kind" => kind.as_str(), "outcome" => ended.as_str()).increment(1);
     tracing::info!(
         duration_ms = seconds * 1000.0,
         outcome = ended.as_str(),
@@ -248,13 +244,13 @@ async fn work(pool: &Arc<Pool>, claimed: Claimed) {
 }
 
 /// A panic is a bug of ours: the job is tried again like any other failure that may pass, and fails in the end.
-async fn after_panic(pool: &Pool, claimed: &Claimed) -> Ended {
-    let (db, fence) = (&pool.tools.db, claimed.fence());
+async fn settle_panic(pool: &Pool, claimed: &Claimed) -> JobOutcome {
+    let (db, fence) = (&pool.environment.db, claimed.fence());
     let error = "the worker hit a bug while it ran this job; its log has the details";
     let written = if claimed.attempt < claimed.max_attempts {
-        jobs::retry(db, &fence, super::retry::delay_after(claimed.attempt), error).await.map(|()| Ended::Retrying)
+        jobs::retry(db, &fence, delay_after(claimed.attempt), error).await.map(|()| JobOutcome::Retrying)
     } else {
-        jobs::fail(db, &fence, jobs::JobStatus::Failed, error, &Changes::default()).await.map(|()| Ended::Failed)
+        jobs::fail(db, &fence, JobStatus::Failed, error, &Changes::default()).await.map(|()| JobOutcome::Failed)
     };
-    written.unwrap_or(Ended::Fenced)
+    written.unwrap_or(JobOutcome::Fenced)
 }

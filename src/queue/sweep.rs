@@ -5,7 +5,10 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{DEADLINE_OVERRUN, SWEEP_INTERVAL, TAKEOVER_SILENCE};
-use crate::store::{Portion, doorbells, jobs};
+use crate::{
+    store::{Portion, jobs, wakeups},
+    telemetry::metrics::JOBS_RESCUED,
+};
 
 /// How far this worker's sweeps have come.
 #[derive(Default)]
@@ -33,16 +36,16 @@ impl Sweep {
             "pre-emption for planned destroys",
             jobs::preempt_for_due_destroys(db, &mut self.planned_destroys).await,
         );
-        report("return of fetched wakeups", doorbells::give_back_stale(db).await);
+        report("return of fetched wakeups", wakeups::requeue_stale(db).await);
         report("look at held jobs", jobs::wake_held(db, &mut self.held_by).await);
-        report("search for lost wakeups", doorbells::ring_again(db, &mut self.due_jobs).await.map(drop));
+        report("search for lost wakeups", wakeups::notify_lost(db, &mut self.due_jobs).await.map(drop));
     }
 }
 
 async fn rescue(db: &PgPool) -> Result<(), sqlx::Error> {
     let rescued = jobs::rescue(db, TAKEOVER_SILENCE, DEADLINE_OVERRUN).await?;
     if rescued > 0 {
-        metrics::counter!("pinacle_jobs_rescued_total").increment(rescued);
+        metrics::counter!(JOBS_RESCUED).increment(rescued);
         tracing::warn!(jobs = rescued, "Took back {rescued} jobs of a worker that stopped answering.");
     }
     Ok(())

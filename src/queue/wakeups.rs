@@ -1,5 +1,5 @@
-//! Hears of new wakeups over one connection, and lets only the queue that one is for fetch: whatever wakes an apalis
-//! worker costs a fetch. Any number of them that come at once are heard as one.
+//! Listens for new wakeups over one connection, and lets only the queue that a wakeup is for fetch: each time an apalis
+//! worker is woken costs a fetch. Wakeups that arrive together cause one fetch.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::sync::Notify;
 
-use crate::store::doorbells::Queue;
+use crate::store::wakeups::Queue;
 
 /// Where apalis's trigger says that a wakeup was written.
 const WAKEUPS: &str = "apalis::job::insert";
@@ -44,9 +44,9 @@ impl Wakeups {
     }
 
     /// Listens until it is dropped.
-    pub async fn hear(&self, db: &PgPool) {
+    pub async fn listen(&self, db: &PgPool) {
         loop {
-            if let Err(error) = self.listen(db).await {
+            if let Err(error) = self.listen_once(db).await {
                 tracing::debug!(%error, "Wakeups are polled for until the database can be listened to again.");
             }
             tokio::time::sleep(RECONNECT_PAUSE).await;
@@ -54,11 +54,11 @@ impl Wakeups {
     }
 
     /// Listens until the connection is lost.
-    async fn listen(&self, db: &PgPool) -> Result<(), sqlx::Error> {
+    async fn listen_once(&self, db: &PgPool) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(db).await?;
         listener.listen(WAKEUPS).await?;
-        while let Some(heard) = listener.try_recv().await? {
-            let Ok(written) = serde_json::from_str::<Written>(heard.payload()) else { continue };
+        while let Some(notification) = listener.try_recv().await? {
+            let Ok(written) = serde_json::from_str::<Written>(notification.payload()) else { continue };
             let queue = [Queue::Ordinary, Queue::Urgent].into_iter().find(|queue| queue.name() == written.job_type);
             if let Some(queue) = queue {
                 self.of(queue).notify_one();

@@ -7,15 +7,12 @@ use std::{
 
 use super::inventory::{Container, FenceFile, Inventory, Labelled};
 use crate::{
-    runtime::{
+    docker::{
         Limits,
         names::{is_foreign, is_pod_id, object_name},
     },
-    store::{
-        jobs::JobKind,
-        pods::PodStatus,
-        reconcile::{Believed, MAX_LEAD},
-    },
+    model::{JobKind, PodStatus},
+    store::reconcile::{MAX_LEAD, PodRecord},
 };
 
 /// A thing on the host, by what removes it.
@@ -41,7 +38,7 @@ impl Kind {
 
 /// A thing that no pod accounts for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stray {
+pub struct Orphan {
     pub kind: Kind,
     pub key: String,
     pub name: String,
@@ -53,7 +50,7 @@ pub struct Stray {
 
 /// What brings a pod back to what the database says of it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Remedy {
+pub enum Action {
     Ask(JobKind),
     /// Nothing does that without losing something; a person decides. The sentence is the pod's `last_error`.
     Fail(String),
@@ -66,10 +63,10 @@ pub enum Remedy {
 
 /// A pod that is not as the database says.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Deviation {
-    pub pod: Believed,
+pub struct Drift {
+    pub pod: PodRecord,
     pub what: String,
-    pub remedy: Remedy,
+    pub action: Action,
 }
 
 /// Whether a pod's container runs, where the database says otherwise. That alone is no fault.
@@ -83,8 +80,8 @@ pub struct Seen {
 #[derive(Debug, Default)]
 pub struct Differences {
     pub seen: Vec<Seen>,
-    pub deviations: Vec<Deviation>,
-    pub strays: Vec<Stray>,
+    pub drifts: Vec<Drift>,
+    pub orphans: Vec<Orphan>,
     /// Things that carry our label and a value that is no pod's id.
     pub unknown: Vec<String>,
 }
@@ -94,32 +91,32 @@ pub struct Differences {
 pub struct Sides<'a> {
     pub server_id: &'a str,
     pub installation: &'a str,
-    pub before: &'a [Believed],
+    pub before: &'a [PodRecord],
     pub inventory: &'a Inventory,
-    pub after: &'a [Believed],
+    pub after: &'a [PodRecord],
     /// How long a fence file that no pod accounts for has to have lain idle.
     pub grace: Duration,
 }
 
 pub fn compare(sides: &Sides<'_>) -> Differences {
     let mut differences = Differences::default();
-    let known: HashMap<&str, &Believed> = sides.after.iter().map(|pod| (pod.id.as_str(), pod)).collect();
+    let known: HashMap<&str, &PodRecord> = sides.after.iter().map(|pod| (pod.id.as_str(), pod)).collect();
     let here =
-        |pod: &Believed| pod.status != PodStatus::Terminated && pod.server_id.as_deref() == Some(sides.server_id);
-    let settled = |pod: &&Believed| here(pod) && !pod.busy && sides.before.contains(pod);
+        |pod: &PodRecord| pod.status != PodStatus::Terminated && pod.server_id.as_deref() == Some(sides.server_id);
+    let settled = |pod: &&PodRecord| here(pod) && !pod.busy && sides.before.contains(pod);
     for pod in sides.after.iter().filter(settled) {
         differences.seen.extend(seen(pod, sides.inventory));
-        differences.deviations.extend(deviation(pod, sides.inventory));
+        differences.drifts.extend(drift(pod, sides.inventory));
     }
     // A lease only grows, so one that is behind the host's was put back, whatever else goes on.
     for fence in &sides.inventory.fences {
         if let Some(pod) = known.get(fence.key.as_str()).filter(|pod| here(pod) && pod.lease < fence.lease) {
             let what = format!("the host has seen lease {}, and the database is at {}", fence.lease, pod.lease);
             let is_believed = fence.lease.saturating_sub(pod.lease) <= MAX_LEAD;
-            let remedy = if is_believed { Remedy::RaiseLease(fence.lease) } else { Remedy::Nothing };
+            let action = if is_believed { Action::RaiseLease(fence.lease) } else { Action::Nothing };
             let advice = "; no worker gave that: see who wrote the pod's fence file there, and remove it";
             let what = if is_believed { what } else { what + advice };
-            differences.deviations.push(Deviation { pod: (*pod).clone(), what, remedy });
+            differences.drifts.push(Drift { pod: (*pod).clone(), what, action });
         }
     }
 
@@ -137,7 +134,7 @@ pub fn compare(sides: &Sides<'_>) -> Differences {
             differences.unknown.push(format!("{} {} ({:?})", kind.as_str(), thing.name, thing.pod_id));
         } else if let Some(why) = why(&thing.pod_id) {
             let Labelled { key, name, pod_id, .. } = thing.clone();
-            differences.strays.push(Stray { kind, key, name, pod_id, runs, why });
+            differences.orphans.push(Orphan { kind, key, name, pod_id, runs, why });
         }
     }
     // One that was used a moment ago still fences somebody.
@@ -146,7 +143,7 @@ pub fn compare(sides: &Sides<'_>) -> Differences {
     for fence in sides.inventory.fences.iter().filter(idle) {
         if let Some(why) = why(&fence.key).filter(|_| is_pod_id(&fence.key)) {
             let (key, name, pod_id) = (fence.key.clone(), fence.key.clone(), fence.key.clone());
-            differences.strays.push(Stray { kind: Kind::Fence, key, name, pod_id, runs: false, why });
+            differences.orphans.push(Orphan { kind: Kind::Fence, key, name, pod_id, runs: false, why });
         }
     }
     differences
@@ -166,50 +163,50 @@ fn is_up(container: &Container) -> bool {
 }
 
 /// Whether a thing is the pod's, by label and by name.
-fn is_its(pod: &Believed, thing: &Labelled) -> bool {
+fn is_its(pod: &PodRecord, thing: &Labelled) -> bool {
     thing.name == object_name(&pod.id) && thing.pod_id == pod.id
 }
 
-fn container_of<'a>(pod: &Believed, inventory: &'a Inventory) -> Option<&'a Container> {
+fn container_of<'a>(pod: &PodRecord, inventory: &'a Inventory) -> Option<&'a Container> {
     inventory.containers.iter().find(|container| is_its(pod, &container.labelled))
 }
 
-fn seen(pod: &Believed, inventory: &Inventory) -> Option<Seen> {
+fn seen(pod: &PodRecord, inventory: &Inventory) -> Option<Seen> {
     let up = container_of(pod, inventory).is_some_and(is_up);
     (up != pod.up).then(|| Seen { pod_id: pod.id.clone(), lease: pod.lease, up })
 }
 
 /// What of a pod is not as the database says, the gravest first. `None` where all is.
-fn deviation(pod: &Believed, inventory: &Inventory) -> Option<Deviation> {
+fn drift(pod: &PodRecord, inventory: &Inventory) -> Option<Drift> {
     let container = container_of(pod, inventory);
     let has_network = inventory.networks.iter().any(|network| is_its(pod, network));
     let has_volume = inventory.volumes.iter().any(|volume| is_its(pod, volume));
-    let (what, remedy) = match pod.status {
+    let (what, action) = match pod.status {
         PodStatus::Pending | PodStatus::Failed | PodStatus::Terminated => return None,
-        PodStatus::Terminating => ("its destroy was not finished".to_owned(), Remedy::Ask(JobKind::Destroy)),
+        PodStatus::Terminating => ("its destroy was not finished".to_owned(), Action::Ask(JobKind::Destroy)),
         PodStatus::Provisioning | PodStatus::Starting | PodStatus::Stopping => {
             let what = format!("it is {} and no job of it is under way", pod.status);
             let advice = "its last job was given up on the way. Requeue the pod, or destroy it";
-            (what, Remedy::Fail(advice.to_owned()))
+            (what, Action::Fail(advice.to_owned()))
         }
         PodStatus::Running | PodStatus::Stopped if !has_volume => {
             let what = "its volume is gone from its server, and with it what was in /workspace".to_owned();
             let reason = format!("{what}. Requeue the pod to make it anew, or destroy it");
-            (what, Remedy::Fail(reason))
+            (what, Action::Fail(reason))
         }
         PodStatus::Running => run(pod, container, has_network)?,
         PodStatus::Stopped => rest(pod, container, has_network, &inventory.listening)?,
     };
-    Some(Deviation { pod: pod.clone(), what, remedy })
+    Some(Drift { pod: pod.clone(), what, action })
 }
 
 /// A pod that should run.
-fn run(pod: &Believed, container: Option<&Container>, has_network: bool) -> Option<(String, Remedy)> {
-    let start = |what: String| Some((what, Remedy::Ask(JobKind::Start)));
+fn run(pod: &PodRecord, container: Option<&Container>, has_network: bool) -> Option<(String, Action)> {
+    let start = |what: String| Some((what, Action::Ask(JobKind::Start)));
     match container {
         None => start("its container is missing".to_owned()),
         Some(_) if !has_network => start("its network is missing".to_owned()),
-        Some(found) if found.state == "paused" => Some(("its container is paused".to_owned(), Remedy::Nothing)),
+        Some(found) if found.state == "paused" => Some(("its container is paused".to_owned(), Action::Nothing)),
         Some(found) if !found.is_running() => {
             start(format!("its container is {} (exit code {})", found.state, found.exit_code))
         }
@@ -221,40 +218,40 @@ fn run(pod: &Believed, container: Option<&Container>, has_network: bool) -> Opti
 }
 
 /// A container that was given something else than what is reserved for it counts by what it has, as long as it runs.
-fn wrong_size(pod: &Believed, container: &Container) -> Option<(String, Remedy)> {
+fn wrong_size(pod: &PodRecord, container: &Container) -> Option<(String, Action)> {
     let (reserved, given) = (Limits::from_reserved(pod.cpu_cores?, pod.memory_mb?), container.limits());
     let what = (reserved != given).then(|| format!("its container has {given}, and {reserved} are reserved for it"))?;
     match given.cores_and_mb() {
-        Some((cpu_cores, memory_mb)) => Some((what, Remedy::Reserve(cpu_cores, memory_mb))),
-        None => Some((what + "; a restart gives it what its tier has", Remedy::Nothing)),
+        Some((cpu_cores, memory_mb)) => Some((what, Action::Reserve(cpu_cores, memory_mb))),
+        None => Some((what + "; a restart gives it what its tier has", Action::Nothing)),
     }
 }
 
 /// A pod that should not run.
 fn rest(
-    pod: &Believed,
+    pod: &PodRecord,
     container: Option<&Container>,
     has_network: bool,
     listening: &[i32],
-) -> Option<(String, Remedy)> {
+) -> Option<(String, Action)> {
     match container {
-        Some(found) if found.is_running() => Some(("its container runs".to_owned(), Remedy::Ask(JobKind::Stop))),
+        Some(found) if found.is_running() => Some(("its container runs".to_owned(), Action::Ask(JobKind::Stop))),
         Some(_) if pod.proxy_port.is_some_and(|port| listening.contains(&port)) => {
-            Some(("another program listens on its port, so its start will fail".to_owned(), Remedy::Nothing))
+            Some(("another program listens on its port, so its start will fail".to_owned(), Action::Nothing))
         }
         Some(found) if has_network => wrong_port(pod, found),
-        Some(_) => Some(("its network is missing; its next start makes it anew".to_owned(), Remedy::Nothing)),
-        None => Some(("its container is missing; its next start makes it anew".to_owned(), Remedy::Nothing)),
+        Some(_) => Some(("its network is missing; its next start makes it anew".to_owned(), Action::Nothing)),
+        None => Some(("its container is missing; its next start makes it anew".to_owned(), Action::Nothing)),
     }
 }
 
-fn wrong_port(pod: &Believed, container: &Container) -> Option<(String, Remedy)> {
+fn wrong_port(pod: &PodRecord, container: &Container) -> Option<(String, Action)> {
     let port = pod.proxy_port.filter(|port| !container.publishes(*port))?;
     let what = format!(
         "its container does not publish port {port}, which its URL names. Destroy the pod, or remove the container, \
          whose files outside its volumes are lost then, and start the pod"
     );
-    Some((what, Remedy::Nothing))
+    Some((what, Action::Nothing))
 }
 
 #[cfg(test)]
@@ -264,8 +261,8 @@ mod tests {
 
     const SERVER: &str = "server_1";
 
-    fn pod(status: PodStatus) -> Believed {
-        Believed {
+    fn pod(status: PodStatus) -> PodRecord {
+        PodRecord {
             id: "pod_a".to_owned(),
             slug: "a".to_owned(),
             status,
@@ -295,25 +292,25 @@ mod tests {
         )
     }
 
-    fn differences(before: &[Believed], lines: &[String], after: &[Believed]) -> Differences {
+    fn differences(before: &[PodRecord], lines: &[String], after: &[PodRecord]) -> Differences {
         let inventory = parse(&lines.iter().map(String::as_str).collect::<Vec<_>>());
         let grace = Duration::from_mins(1);
         compare(&Sides { server_id: SERVER, installation: "ours", before, inventory: &inventory, after, grace })
     }
 
-    fn remedy(status: PodStatus, lines: &[String]) -> Option<Remedy> {
+    fn action(status: PodStatus, lines: &[String]) -> Option<Action> {
         let pods = [pod(status)];
-        differences(&pods, lines, &pods).deviations.into_iter().next().map(|deviation| deviation.remedy)
+        differences(&pods, lines, &pods).drifts.into_iter().next().map(|drift| drift.action)
     }
 
     #[test]
     fn a_pod_that_is_as_the_database_says_is_left_alone() {
         let (network, volume) = (thing("network", "pod_a", "ours"), thing("volume", "pod_a", "ours"));
         let whole = [container("running", "then"), network.clone(), volume.clone()];
-        assert_eq!(remedy(PodStatus::Running, &whole), None);
-        assert_eq!(remedy(PodStatus::Stopped, &[container("exited", "then"), network, volume]), None);
-        assert_eq!(remedy(PodStatus::Pending, &[]), None);
-        assert_eq!(remedy(PodStatus::Failed, &[]), None);
+        assert_eq!(action(PodStatus::Running, &whole), None);
+        assert_eq!(action(PodStatus::Stopped, &[container("exited", "then"), network, volume]), None);
+        assert_eq!(action(PodStatus::Pending, &[]), None);
+        assert_eq!(action(PodStatus::Failed, &[]), None);
     }
 
     #[test]
@@ -333,13 +330,13 @@ mod tests {
     fn a_job_brings_back_what_can_be_brought_back() {
         let rest = [thing("network", "pod_a", "ours"), thing("volume", "pod_a", "ours")];
         let with = |first: String| [&[first][..], &rest].concat();
-        let start = Some(Remedy::Ask(JobKind::Start));
-        assert_eq!(remedy(PodStatus::Running, &rest), start);
-        assert_eq!(remedy(PodStatus::Running, &with(container("exited", "then"))), start);
-        assert_eq!(remedy(PodStatus::Running, &with(container("running", "later"))), start);
-        assert_eq!(remedy(PodStatus::Running, &[container("running", "then"), rest[1].clone()]), start);
-        assert_eq!(remedy(PodStatus::Stopped, &with(container("running", "then"))), Some(Remedy::Ask(JobKind::Stop)));
-        assert_eq!(remedy(PodStatus::Terminating, &[]), Some(Remedy::Ask(JobKind::Destroy)));
+        let start = Some(Action::Ask(JobKind::Start));
+        assert_eq!(action(PodStatus::Running, &rest), start);
+        assert_eq!(action(PodStatus::Running, &with(container("exited", "then"))), start);
+        assert_eq!(action(PodStatus::Running, &with(container("running", "later"))), start);
+        assert_eq!(action(PodStatus::Running, &[container("running", "then"), rest[1].clone()]), start);
+        assert_eq!(action(PodStatus::Stopped, &with(container("running", "then"))), Some(Action::Ask(JobKind::Stop)));
+        assert_eq!(action(PodStatus::Terminating, &[]), Some(Action::Ask(JobKind::Destroy)));
     }
 
     #[test]
@@ -347,11 +344,11 @@ mod tests {
         let rest = [thing("network", "pod_a", "ours"), thing("volume", "pod_a", "ours")];
         let with =
             |given: &str, state: &str| [&[container(state, "then").replace("1073741824", given)][..], &rest].concat();
-        let reserve = Some(Remedy::Reserve(0.5, 4096));
-        assert_eq!(remedy(PodStatus::Running, &with("4294967296", "running")), reserve);
-        assert_eq!(remedy(PodStatus::Running, &with("0", "running")), Some(Remedy::Nothing));
-        assert_eq!(remedy(PodStatus::Running, &with("9223372036854775807", "running")), Some(Remedy::Nothing));
-        assert_eq!(remedy(PodStatus::Stopped, &with("4294967296", "exited")), None, "its next start sets it right");
+        let reserve = Some(Action::Reserve(0.5, 4096));
+        assert_eq!(action(PodStatus::Running, &with("4294967296", "running")), reserve);
+        assert_eq!(action(PodStatus::Running, &with("0", "running")), Some(Action::Nothing));
+        assert_eq!(action(PodStatus::Running, &with("9223372036854775807", "running")), Some(Action::Nothing));
+        assert_eq!(action(PodStatus::Stopped, &with("4294967296", "exited")), None, "its next start sets it right");
     }
 
     #[test]
@@ -360,23 +357,23 @@ mod tests {
         let home = thing("volume", "pod_a", "ours").replace("pinacle-pod-", "pinacle-home-");
         for status in [PodStatus::Running, PodStatus::Stopped] {
             let lines = [container("running", "then"), home.clone()];
-            let Some(Remedy::Fail(reason)) = remedy(status, &lines) else { panic!() };
+            let Some(Action::Fail(reason)) = action(status, &lines) else { panic!() };
             assert!(reason.contains("/workspace") && reason.contains("Requeue"), "{reason}");
         }
         for status in [PodStatus::Provisioning, PodStatus::Starting, PodStatus::Stopping] {
-            assert!(matches!(remedy(status, &[]), Some(Remedy::Fail(_))), "{status}");
+            assert!(matches!(action(status, &[]), Some(Action::Fail(_))), "{status}");
         }
     }
 
     #[test]
     fn a_pod_that_changes_while_the_host_is_looked_at_is_left_to_the_next_look() {
-        let (seen, busy) = (pod(PodStatus::Running), Believed { busy: true, ..pod(PodStatus::Running) });
-        let moved = Believed { lease: 4, ..seen.clone() };
+        let (seen, busy) = (pod(PodStatus::Running), PodRecord { busy: true, ..pod(PodStatus::Running) });
+        let moved = PodRecord { lease: 4, ..seen.clone() };
         for (before, after) in [(&seen, &busy), (&busy, &seen), (&seen, &moved)] {
             let found = differences(std::slice::from_ref(before), &[], std::slice::from_ref(after));
-            assert!(found.deviations.is_empty(), "{found:?}");
+            assert!(found.drifts.is_empty(), "{found:?}");
         }
-        assert!(differences(&[], &[], &[seen]).deviations.is_empty(), "a pod that has just come");
+        assert!(differences(&[], &[], &[seen]).drifts.is_empty(), "a pod that has just come");
     }
 
     #[test]
@@ -386,38 +383,38 @@ mod tests {
             let fence = r#"{"fence":{"key":"pod_a","lease":2,"idle_seconds":60}}"#.to_owned();
             [&things[..], &[fence]].concat()
         };
-        let strays = |after: &[Believed], lines: &[String]| differences(&[], lines, after).strays.len();
-        assert_eq!(strays(&[], &lines("ours")), 3);
-        assert_eq!(strays(&[], &lines("")), 3, "made by hand, or by a version before there were installations");
-        assert_eq!(strays(&[], &lines("theirs")), 0);
-        assert_eq!(strays(&[pod(PodStatus::Failed)], &lines("ours")), 0);
+        let orphans = |after: &[PodRecord], lines: &[String]| differences(&[], lines, after).orphans.len();
+        assert_eq!(orphans(&[], &lines("ours")), 3);
+        assert_eq!(orphans(&[], &lines("")), 3, "made by hand, or by a version before there were installations");
+        assert_eq!(orphans(&[], &lines("theirs")), 0);
+        assert_eq!(orphans(&[pod(PodStatus::Failed)], &lines("ours")), 0);
         let gone = pod(PodStatus::Terminated);
-        assert_eq!(strays(std::slice::from_ref(&gone), &lines("ours")), 3);
-        assert_eq!(strays(&[Believed { busy: true, ..gone }], &lines("ours")), 0);
-        let elsewhere = Believed { server_id: Some("server_2".to_owned()), ..pod(PodStatus::Running) };
-        assert_eq!(strays(&[elsewhere], &lines("ours")), 3);
-        assert_eq!(strays(&[], &[r#"{"fence":{"key":"pod_a","lease":2,"idle_seconds":59}}"#.to_owned()]), 0);
+        assert_eq!(orphans(std::slice::from_ref(&gone), &lines("ours")), 3);
+        assert_eq!(orphans(&[PodRecord { busy: true, ..gone }], &lines("ours")), 0);
+        let elsewhere = PodRecord { server_id: Some("server_2".to_owned()), ..pod(PodStatus::Running) };
+        assert_eq!(orphans(&[elsewhere], &lines("ours")), 3);
+        assert_eq!(orphans(&[], &[r#"{"fence":{"key":"pod_a","lease":2,"idle_seconds":59}}"#.to_owned()]), 0);
         let found = differences(&[], &[thing("volume", "../etc", "")], &[]);
-        assert_eq!((found.strays.len(), found.unknown.len()), (0, 1));
+        assert_eq!((found.orphans.len(), found.unknown.len()), (0, 1));
     }
 
     #[test]
     fn a_lease_that_was_put_back_is_raised_also_while_a_job_fails_for_it() {
         let fence = r#"{"fence":{"key":"pod_a","lease":9,"idle_seconds":1}}"#.to_owned();
-        let pods = [Believed { busy: true, ..pod(PodStatus::Running) }];
+        let pods = [PodRecord { busy: true, ..pod(PodStatus::Running) }];
         let found = differences(&pods, &[fence], &pods);
-        assert_eq!(found.deviations.len(), 1);
-        assert_eq!(found.deviations[0].remedy, Remedy::RaiseLease(9));
+        assert_eq!(found.drifts.len(), 1);
+        assert_eq!(found.drifts[0].action, Action::RaiseLease(9));
     }
 
     #[test]
     fn a_lease_that_no_worker_gave_is_left_to_a_person() {
         for lease in [i64::MAX, i64::MAX - 1, MAX_LEAD + 4] {
             let fence = format!(r#"{{"fence":{{"key":"pod_a","lease":{lease},"idle_seconds":1}}}}"#);
-            let pods = [Believed { busy: true, ..pod(PodStatus::Running) }];
+            let pods = [PodRecord { busy: true, ..pod(PodStatus::Running) }];
             let found = differences(&pods, &[fence], &pods);
-            assert_eq!(found.deviations[0].remedy, Remedy::Nothing);
-            assert!(found.deviations[0].what.contains("no worker gave that"), "{}", found.deviations[0].what);
+            assert_eq!(found.drifts[0].action, Action::Nothing);
+            assert!(found.drifts[0].what.contains("no worker gave that"), "{}", found.drifts[0].what);
         }
     }
 }

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    host::{Command, ConnectionError, Host, command::docker_words, connection::Collected},
-    runtime::Limits,
+    docker::Limits,
+    remote::{Collected, Command, ConnectionError, Host, command::docker_words},
 };
 
 const SCRIPT: &str = include_str!("inventory.sh");

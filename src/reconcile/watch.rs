@@ -9,16 +9,15 @@ use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Reconciler,
-    compare::{Deviation, Remedy},
+    compare::{Action, Drift},
+    reconciler::Reconciler,
 };
 use crate::{
-    host::{Command, ConnectionError, connection::Output},
-    runtime::names::{POD_LABEL, is_foreign},
+    docker::names::{POD_LABEL, is_foreign},
+    model::{JobKind, PodStatus},
+    remote::{Command, ConnectionError, Output},
     store::{
-        jobs::JobKind,
-        pods::PodStatus,
-        reconcile::{Believed, believed, see},
+        reconcile::{PodRecord, pod_records, see},
         servers::{self, Server},
     },
 };
@@ -32,7 +31,7 @@ const OVERLAP: &str = "10s";
 /// Between two tries to reach a host that is away.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// How long the ends of the streams may take when the worker stops.
-const FAREWELL: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Events that wait for the database.
 const EVENTS_IN_FLIGHT: usize = 256;
 /// No event is longer, in bytes.
@@ -67,7 +66,7 @@ pub async fn watch(reconciler: Reconciler, end: CancellationToken) {
         () = end.cancelled() => {}
     }
     // They end their commands on the hosts; one that is silent is not waited for.
-    drop(tokio::time::timeout(FAREWELL, tasks.join_all()).await);
+    drop(tokio::time::timeout(CLOSE_TIMEOUT, tasks.join_all()).await);
 }
 
 /// Watches a server until it is gone or offline.
@@ -100,20 +99,20 @@ async fn follow(reconciler: Reconciler, server_id: String, end: CancellationToke
 /// Hears the events of a server until they end.
 async fn stream(reconciler: &Reconciler, server: &Server, end: &CancellationToken) -> Result<(), ConnectionError> {
     let host = reconciler.hosts.get(server)?;
-    let events = Command::new("docker")
+    let follow = Command::new("docker")
         .args(["events", "--since", OVERLAP, "--filter", "type=container", "--filter", "event=die"])
         .args(["--filter", &format!("label={POD_LABEL}"), "--format", FORMAT])
         .sudo(host.docker_needs_sudo().await?)
         .timeout(STREAM_LIMIT);
-    let (sender, mut heard) = mpsc::channel(EVENTS_IN_FLIGHT);
+    let (sender, mut events) = mpsc::channel(EVENTS_IN_FLIGHT);
     let mut lines = Lines { sender, line: Vec::new() };
     let listen = async {
-        let outcome = host.connection.exec(&events, None, &mut lines, end).await;
+        let outcome = host.connection.exec(&follow, None, &mut lines, end).await;
         drop(lines);
         outcome
     };
     let handle = async {
-        while let Some(died) = heard.recv().await {
+        while let Some(died) = events.recv().await {
             if let Err(error) = reconciler.died(server, &died).await {
                 tracing::warn!(%error, pod.id = %died.pod, "The death of a container waits for the next look.");
             }
@@ -129,17 +128,17 @@ impl Reconciler {
         if is_foreign(died.installation.as_deref(), &self.installation) {
             return Ok(());
         }
-        let pods = believed(&self.db, &server.id, std::slice::from_ref(&died.pod)).await?;
-        let here = |pod: &Believed| pod.id == died.pod && pod.server_id.as_ref() == Some(&server.id);
+        let pods = pod_records(&self.db, &server.id, std::slice::from_ref(&died.pod)).await?;
+        let here = |pod: &PodRecord| pod.id == died.pod && pod.server_id.as_ref() == Some(&server.id);
         let Some(pod) = pods.into_iter().find(here) else { return Ok(()) };
         if !pod.busy {
             see(&self.db, &pod.id, pod.lease, false).await?;
         }
         if pod.status == PodStatus::Running && !pod.busy {
             let what = format!("its container ended (exit code {})", died.exit_code);
-            let deviation = Deviation { pod, what, remedy: Remedy::Ask(JobKind::Start) };
-            let done = self.mend(&deviation).await?;
-            let Deviation { pod, what, .. } = deviation;
+            let drift = Drift { pod, what, action: Action::Ask(JobKind::Start) };
+            let done = self.repair(&drift).await?;
+            let Drift { pod, what, .. } = drift;
             tracing::warn!(server.name = %server.name, pod.id = %pod.id, "pod {}: {what}; {done}.", pod.slug);
         }
         Ok(())

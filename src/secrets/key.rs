@@ -7,12 +7,7 @@ use hpke::{Deserializable, Kem as _, Serializable};
 use secrecy::{SecretString, zeroize::Zeroizing};
 use sha2::{Digest, Sha256};
 
-use super::seal::{self, Kem, OpenError, PREFIX, Place};
-
-/// The bytes of a private key, and of a public one.
-pub(super) const KEY_BYTES: usize = 32;
-/// The hex digits of a key id.
-pub(super) const KEY_ID_LENGTH: usize = 16;
+use super::seal::{self, KEY_BYTES, KEY_ID_LENGTH, Kem, OpenError, PREFIX, Place};
 
 /// What is set is no key. What it is instead is not said: it may be one that was cut off.
 #[derive(Debug, thiserror::Error)]

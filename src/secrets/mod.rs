@@ -8,10 +8,9 @@ mod seal;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::store::secrets::StoredSecret;
 pub use key::{Keyring, NotAKey, SealingKey};
 pub use seal::{OpenError, PREFIX, Place};
-
-use crate::store::secrets::StoredSecret;
 
 /// A secret of a pod as the pod is given it.
 pub struct PodSecret {

@@ -11,7 +11,10 @@ use secrecy::{
     zeroize::{Zeroize, Zeroizing},
 };
 
-use super::key::{KEY_BYTES, KEY_ID_LENGTH};
+/// The bytes of a private key, and of a public one.
+pub(super) const KEY_BYTES: usize = 32;
+/// The hex digits of a key id.
+pub(super) const KEY_ID_LENGTH: usize = 16;
 
 pub(super) type Kem = X25519HkdfSha256;
 type PublicKey = <Kem as hpke::Kem>::PublicKey;

@@ -6,17 +6,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgExecutor, PgPool};
 
-use super::{Fence, StoreError, interval};
-use crate::fault;
-
-/// What has to be done to a stored text so that it is current.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Update {
-    /// Add this at the end of what is stored.
-    Append(String),
-    /// Store this in place of what is stored.
-    Replace(String),
-}
+use super::{StoreError, interval};
+use crate::{
+    fault,
+    model::{Fence, Update},
+};
 
 /// A command that begins.
 pub struct NewLog<'a> {

@@ -1,14 +1,13 @@
 //! All SQL, one file a table. What an execution writes carries its [`Fence`]: where another worker has taken the pod
 //! over in the meantime, nothing is written and [`StoreError::Fenced`] says so.
 
-pub mod doorbells;
-pub mod extras;
 pub mod health;
 pub mod images;
 pub mod installation;
 pub mod jobs;
 pub mod logs;
 mod migrate;
+pub mod orphans;
 pub mod places;
 pub mod pods;
 pub mod reconcile;
@@ -17,6 +16,7 @@ pub mod schedule;
 pub mod secrets;
 pub mod servers;
 pub mod steps;
+pub mod wakeups;
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use sqlx::{
     query::Query,
 };
 
-use crate::fault;
+use crate::{fault, model::Fence};
 pub use migrate::{explain_migration_error, functions_hash, migrate, schema_is_current};
 
 /// A worker that is frozen or cut off in the middle of a transaction still holds its locks, such as the one on a server
@@ -79,14 +79,6 @@ impl Purpose {
             Self::Jobs => format!("{SESSION}; {OWN_SESSION}; {WORKERS_SESSION}"),
         }
     }
-}
-
-/// Who writes: an execution of a job, under the lease it was given when it claimed the pod.
-#[derive(Debug, Clone)]
-pub struct Fence {
-    pub pod_id: String,
-    pub job_id: String,
-    pub lease: i64,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -2,30 +2,8 @@
 
 use sqlx::{PgPool, Postgres, Transaction};
 
-use super::{Fence, StoreError, when_unlocked};
-
-/// The lowest and the highest port that a pod is reached by.
-pub const PORTS: std::ops::RangeInclusive<i32> = 30_000..=40_000;
-
-/// What a pod takes of its server.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reservation {
-    pub cpu_cores: f32,
-    pub memory_mb: i32,
-    pub disk_gb: i32,
-}
-
-impl Reservation {
-    /// The larger of the two, in each respect.
-    #[must_use]
-    pub fn max(self, other: Self) -> Self {
-        Self {
-            cpu_cores: self.cpu_cores.max(other.cpu_cores),
-            memory_mb: self.memory_mb.max(other.memory_mb),
-            disk_gb: self.disk_gb.max(other.disk_gb),
-        }
-    }
-}
+use super::{StoreError, when_unlocked};
+use crate::model::{Fence, PORTS, Reservation};
 
 /// Why a pod has no place.
 #[derive(Debug)]

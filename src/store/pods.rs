@@ -1,56 +1,15 @@
 //! The pods: what was asked for, and what was learned of it.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::{
     PgExecutor, PgPool,
     types::{Json, JsonRawValue},
 };
 
-use super::{Fence, StoreError, places::Reservation, when_unlocked};
-
-/// The value of a variable of a pod's environment is a secret if one of these is in its name, in capitals or not: it is
-/// hidden in the log, and goes when the pod is destroyed.
-pub const SECRET_NAMES: [&str; 7] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "DSN", "DATABASE_URL"];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
-pub enum PodStatus {
-    Pending,
-    Provisioning,
-    Starting,
-    Running,
-    Stopping,
-    Stopped,
-    Failed,
-    Terminating,
-    /// A destroyed pod's row.
-    Terminated,
-}
-
-impl PodStatus {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Provisioning => "provisioning",
-            Self::Starting => "starting",
-            Self::Running => "running",
-            Self::Stopping => "stopping",
-            Self::Stopped => "stopped",
-            Self::Failed => "failed",
-            Self::Terminating => "terminating",
-            Self::Terminated => "terminated",
-        }
-    }
-}
-
-impl std::fmt::Display for PodStatus {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+use super::{StoreError, when_unlocked};
+use crate::model::{Fence, PodStatus, Reservation};
 
 /// `pods.config`, or why it can't be read: PostgreSQL takes deeper nesting and larger numbers than a JSON reader does,
 /// and a pod with such a config must still be listed and destroyed. To programs it is `null` then.

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use sqlx::{Executor, PgPool, Postgres, Transaction};
 
-use super::{interval, jobs::JobKind, pods::PodStatus};
+use super::interval;
+use crate::model::{JobKind, PodStatus};
 
 /// Who asks for the jobs of a reconciliation, in `pod_jobs.requested_by`.
 pub const REQUESTED_BY: &str = "reconcile";
 
 /// A pod, as the database has it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Believed {
+pub struct PodRecord {
     pub id: String,
     pub slug: String,
     pub status: PodStatus,
@@ -28,9 +29,9 @@ pub struct Believed {
 }
 
 /// The live pods of a server, and whatever else of `ids` there is.
-pub async fn believed(db: &PgPool, server_id: &str, ids: &[String]) -> Result<Vec<Believed>, sqlx::Error> {
+pub async fn pod_records(db: &PgPool, server_id: &str, ids: &[String]) -> Result<Vec<PodRecord>, sqlx::Error> {
     sqlx::query_as!(
-        Believed,
+        PodRecord,
         r#"SELECT id, slug, status AS "status: PodStatus", server_id, proxy_port, container_started_at, up,
                   cpu_cores, memory_mb, lease, pinacle.pod_is_busy(id) AS "busy!"
            FROM pinacle.pods WHERE (server_id = $1 AND destroyed_at IS NULL) OR id = ANY ($2)"#,

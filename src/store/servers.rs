@@ -212,7 +212,7 @@ pub async fn remove(db: &PgPool, id: &str) -> Result<(), sqlx::Error> {
     tx.commit().await
 }
 
-pub async fn heard_from(db: &PgPool, id: &str) -> Result<(), sqlx::Error> {
+pub async fn record_heartbeat(db: &PgPool, id: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE pinacle.servers SET last_heartbeat_at = now() WHERE id = $1", id).execute(db).await?;
     Ok(())
 }

@@ -8,12 +8,14 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::Mutex;
 
 use super::{
-    Fence, StoreError,
+    StoreError,
     logs::{self, NewLog},
-    pods::{self, PodStatus},
-    when_unlocked,
+    pods, when_unlocked,
 };
-use crate::fault;
+use crate::{
+    fault,
+    model::{Fence, PodStatus},
+};
 
 #[derive(Debug, Clone, Serialize)]
 pub struct StepRow {

@@ -1,7 +1,7 @@
 //! The guard inside a pod: runs one command there for the worker, under a time limit, and ends it with all that it
 //! started when the worker says so.
 //!
-//! It does what `src/host/guard.sh` does on a pod host, less the fence, in one process in place of some twenty: in gVisor
+//! It does what `src/remote/guard.sh` does on a pod host, less the fence, in one process in place of some twenty: in gVisor
 //! each costs 10 to 20 ms. It is built with the base image and needs nothing but the standard library.
 //!
 //! ```text

@@ -2,9 +2,9 @@
 
 use sqlx::PgPool;
 
-use super::Section;
+use super::section::Section;
 use crate::{
-    cli::{explain, place},
+    cli::{database::place, view::explain},
     secrets::SealingKey,
     settings::Settings,
     store::{
@@ -21,9 +21,9 @@ pub async fn check(settings: &Settings, db: &PgPool) -> (Section, Vec<Server>) {
     let explained = |error: &sqlx::Error| explain::database_error(error, &place);
     match health::version(db).await {
         Ok((major, version)) if major >= health::MIN_MAJOR_VERSION => {
-            section.fit(format!("PostgreSQL {version} answers"));
+            section.pass(format!("PostgreSQL {version} answers"));
         }
-        Ok((_, version)) => section.unfit(
+        Ok((_, version)) => section.fail(
             format!("PostgreSQL {version} answers, which is too old"),
             format!("upgrade it to PostgreSQL {} or later", health::MIN_MAJOR_VERSION),
         ),
@@ -33,17 +33,17 @@ pub async fn check(settings: &Settings, db: &PgPool) -> (Section, Vec<Server>) {
         }
     }
     match health::notifications_arrive(db).await {
-        Ok(true) => section.fit("notifications arrive (LISTEN and NOTIFY)"),
-        Ok(false) => section.unfit(
+        Ok(true) => section.pass("notifications arrive (LISTEN and NOTIFY)"),
+        Ok(false) => section.fail(
             "notifications do not arrive, as behind a pooler in transaction mode",
             "point DATABASE_URL at PostgreSQL itself, or at a pooler in session mode",
         ),
         Err(error) => section.wrong(explained(&error)),
     }
     match store::schema_is_current(db).await {
-        Ok(true) => section.fit("the schema is current"),
+        Ok(true) => section.pass("the schema is current"),
         Ok(false) => {
-            section.unfit("the schema is not current", "run `pinacle-worker migrate`");
+            section.fail("the schema is not current", "run `pinacle-worker migrate`");
             return (section, Vec::new());
         }
         Err(error) => {
@@ -74,7 +74,7 @@ pub async fn check(settings: &Settings, db: &PgPool) -> (Section, Vec<Server>) {
 fn check_secrets(section: &mut Section, has_key: bool, counts: Counts) {
     let Counts { plain, current, fallback, unknown } = counts;
     if has_key && plain + fallback + unknown == 0 {
-        section.fit(format!("secrets that are sealed for the key: all ({current})"));
+        section.pass(format!("secrets that are sealed for the key: all ({current})"));
     }
     if plain > 0 && has_key {
         section.info(format!(
@@ -90,7 +90,7 @@ fn check_secrets(section: &mut Section, has_key: bool, counts: Counts) {
         ));
     }
     if unknown > 0 {
-        section.unfit(
+        section.fail(
             format!("secrets that are sealed for a key which is not set here: {unknown}; their pods can only be stopped and destroyed"),
             "set that key as SECRETS_KEY, or among SECRETS_KEY_FALLBACKS; where it is lost, write those secrets anew",
         );

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Section, server::Asked};
+use super::{question::Asked, section::Section};
 use crate::{
-    host::Command,
-    runtime::{RUNTIME, quota::DiskQuota},
+    docker::{RUNTIME, quota::DiskQuota},
+    remote::Command,
     store::servers::Server,
 };
 
@@ -47,7 +47,7 @@ pub async fn check(server: &Server, asked: &mut Asked<'_>, section: &mut Section
     let info = match version {
         Ok(version) => {
             let how = if asked.sudo { " through sudo" } else { "" };
-            section.fit(format!("Docker {version} answers{how}"));
+            section.pass(format!("Docker {version} answers{how}"));
             asked.answer(&asked.docker(["info", "--format", "{{json .}}"])).await
         }
         Err(reason) => Err(reason),
@@ -57,7 +57,7 @@ pub async fn check(server: &Server, asked: &mut Asked<'_>, section: &mut Section
         Ok(docker) => docker,
         Err(reason) => {
             let user = if server.connection == "ssh" { &server.ssh_user } else { "the worker's user" };
-            section.unfit(
+            section.fail(
                 format!("Docker does not answer: {reason}"),
                 format!(
                     "install and start it, and let {user} run docker, directly or through sudo without a password; \
@@ -68,9 +68,9 @@ pub async fn check(server: &Server, asked: &mut Asked<'_>, section: &mut Section
         }
     };
     if docker.knows_gvisor() {
-        section.fit(format!("a runtime {RUNTIME} is registered with Docker"));
+        section.pass(format!("a runtime {RUNTIME} is registered with Docker"));
     } else {
-        section.unfit(
+        section.fail(
             format!("Docker knows no runtime {RUNTIME}"),
             "install gVisor and register it with Docker; deploy/pod-host.sh does both on a Debian machine",
         );
@@ -105,9 +105,9 @@ async fn disk(docker: &Docker, asked: &Asked<'_>, section: &mut Section) {
     };
     let what = format!("{} GB of {} GB are free in Docker's folder {dir}", free / KIB_PER_GB, total / KIB_PER_GB);
     if free / KIB_PER_GB >= MIN_FREE_GB {
-        section.fit(what);
+        section.pass(what);
     } else {
-        section.unfit(what, format!("make room: {MIN_FREE_GB} GB is the least; `docker system df` says what takes it"));
+        section.fail(what, format!("make room: {MIN_FREE_GB} GB is the least; `docker system df` says what takes it"));
     }
 }
 

@@ -7,11 +7,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Section, docker::Docker, server::Asked};
+use super::{docker::Docker, question::Asked, section::Section};
 use crate::{
-    network::{METADATA, PROHIBITED},
-    runtime::{RUNTIME, names::bridge_name},
-    spec::DEFAULT_IMAGE,
+    docker::{
+        RUNTIME,
+        names::bridge_name,
+        network::{METADATA, PROHIBITED},
+    },
+    podspec::DEFAULT_IMAGE,
 };
 
 const LABEL: &str = "pinacle.check";
@@ -39,7 +42,7 @@ pub async fn check(docker: &Docker, asked: &Asked<'_>, floor_is_needed: bool, se
         section.info("that a pod's files survive stop and start is not proven: the base image is absent");
         return;
     }
-    section.fit(format!("the base image {image} is present"));
+    section.pass(format!("the base image {image} is present"));
     if !docker.knows_gvisor() {
         return;
     }
@@ -57,17 +60,17 @@ pub async fn check(docker: &Docker, asked: &Asked<'_>, floor_is_needed: bool, se
     }
     match proof {
         Ok(reached) => {
-            section.fit("a container runs in gVisor, and a file that it writes survives stop and start");
+            section.pass("a container runs in gVisor, and a file that it writes survives stop and start");
             floor(&reached, floor_is_needed, section);
         }
-        Err(Unproven::Otherwise(what)) => section.unfit(
+        Err(Unproven::Otherwise(what)) => section.fail(
             what,
             format!(
                 "register gVisor's own runsc with Docker as {RUNTIME}, with --overlay2=none; deploy/pod-host.sh does so \
                  on a Debian machine"
             ),
         ),
-        Err(Unproven::Failed(what, reason)) => section.unfit(
+        Err(Unproven::Failed(what, reason)) => section.fail(
             format!("{what} a container with the runtime {RUNTIME} failed: {reason}"),
             "see Docker's own log on the host (`journalctl -u docker`)",
         ),
@@ -79,14 +82,14 @@ pub async fn check(docker: &Docker, asked: &Asked<'_>, floor_is_needed: bool, se
 
 fn floor(reached: &[String], is_needed: bool, section: &mut Section) {
     if reached.is_empty() {
-        section.fit("a container reaches neither the host nor private networks");
+        section.pass("a container reaches neither the host nor private networks");
         return;
     }
     let what = format!("a container is not kept from {}, nor a pod", reached.join(", "));
     if is_needed {
         let advice = "run deploy/pod-host.sh there again: it puts up the floor of the pods' network. Until then no pod is \
             made there, unless ALLOW_UNCONFINED_PODS is true";
-        section.unfit(what, advice);
+        section.fail(what, advice);
     } else {
         section.info(what + ", and ALLOW_UNCONFINED_PODS is true");
     }
@@ -105,7 +108,7 @@ async fn prove(asked: &Asked<'_>, image: &str, name: &str, id: &str) -> Result<V
     let what = ["--name", name, "--label", &label, "--pull", "never", "--user", "0", "--entrypoint", "sleep", image];
     step("starting", &[&run[..], &limits, &what, &[LIFETIME_SECONDS]].concat()).await?;
 
-    let kernel = asked.answer(&crate::host::Command::new("uname").arg("-v")).await;
+    let kernel = asked.answer(&crate::remote::Command::new("uname").arg("-v")).await;
     let kernel = kernel.map_err(|reason| Unproven::Failed("comparing the kernel of", reason))?;
     if step("running a command in", &["exec", name, "uname", "-v"]).await? == kernel {
         return Err(Unproven::Otherwise(

@@ -1,80 +1,22 @@
 //! Is a server reached, and can pods live there?
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Section, docker, proof};
-use crate::{
-    cli::{servers::address, terminal},
-    host::{Command, ConnectionError, Host, HostDirectory, Outcome, connection::Collected},
-    network::{self, parse_listening_ports},
-    store::{places::PORTS, servers::Server},
+use super::{
+    docker, proof,
+    question::{Asked, QUESTION_TIMEOUT},
+    section::Section,
 };
-
-/// What ends a question that a broken host never answers.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(20);
-/// How much of the end of what a failed command said is quoted, in bytes.
-const QUOTED: usize = 400;
-
-/// A host that is asked questions. They belong to no pod, so nothing fences them.
-pub struct Asked<'a> {
-    pub host: Arc<Host>,
-    pub sudo: bool,
-    pub cancel: &'a CancellationToken,
-}
-
-/// What a command answered.
-pub struct Answer {
-    pub outcome: Outcome,
-    pub stdout: String,
-    stderr: String,
-}
-
-impl Answer {
-    /// What was answered, or how it went wrong.
-    pub fn success(self) -> Result<String, String> {
-        if self.outcome.success() {
-            return Ok(self.stdout.trim().to_owned());
-        }
-        let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
-        let said = terminal::one_line(said.trim());
-        let end = said.ceil_char_boundary(said.len().saturating_sub(QUOTED));
-        Err(match (&said[end..], end) {
-            ("", _) => self.outcome.to_string(),
-            (said, 0) => said.to_owned(),
-            (said, _) => format!("…{said}"),
-        })
-    }
-}
-
-impl Asked<'_> {
-    pub fn docker<const N: usize>(&self, args: [&str; N]) -> Command {
-        Command::new("docker").args(args).sudo(self.sudo).timeout(QUESTION_TIMEOUT)
-    }
-
-    pub async fn ask(&self, command: &Command) -> Result<Answer, ConnectionError> {
-        self.ask_unless(command, self.cancel).await
-    }
-
-    pub async fn ask_unless(&self, command: &Command, cancel: &CancellationToken) -> Result<Answer, ConnectionError> {
-        let mut output = Collected::default();
-        if cancel.is_cancelled() {
-            return Ok(Answer { outcome: Outcome::Ended, stdout: String::new(), stderr: String::new() });
-        }
-        let outcome = self.host.connection.exec(command, None, &mut output, cancel).await?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Answer { outcome, stdout: text(&output.stdout), stderr: text(&output.stderr) })
-    }
-
-    /// What a command that has to succeed answered, or how it went wrong.
-    pub async fn answer(&self, command: &Command) -> Result<String, String> {
-        match self.ask(command).await {
-            Ok(answer) => answer.success(),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-}
+use crate::{
+    cli::commands::servers::address,
+    docker::network::{self, parse_listening_ports},
+    fleet::HostDirectory,
+    model::PORTS,
+    remote::{Command, ConnectionError, Host},
+    store::servers::Server,
+};
 
 pub async fn check(
     server: &Server,
@@ -94,7 +36,7 @@ pub async fn check(
             } else {
                 "commands run"
             };
-            section.fit(how);
+            section.pass(how);
             let mut asked = Asked { host, sudo: false, cancel };
             if let Some(docker) = docker::check(server, &mut asked, &mut section).await {
                 proof::check(&docker, &asked, floor_is_needed, &mut section).await;
@@ -137,15 +79,15 @@ async fn ports(asked: &Asked<'_>, section: &mut Section) {
     let taken = match tables {
         Ok(tables) => parse_listening_ports(&tables),
         Err(reason) => {
-            section.unfit(format!("its ports are not known: {reason}"), "see that /proc is mounted there");
+            section.fail(format!("its ports are not known: {reason}"), "see that /proc is mounted there");
             return;
         }
     };
     let free = PORTS.filter(|port| !taken.contains(port)).count();
     let what = format!("{free} of the {} ports from {} to {} are free", PORTS.count(), PORTS.start(), PORTS.end());
     if free > 0 {
-        section.fit(what);
+        section.pass(what);
     } else {
-        section.unfit(what, "end what listens there, or add another server");
+        section.fail(what, "end what listens there, or add another server");
     }
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
-use super::JobKind;
-use crate::store::{Fence, doorbells::Queue, interval};
+use crate::{
+    model::{Fence, JobKind, JobLimits},
+    store::{interval, wakeups::Queue},
+};
 
 /// A job that is now ours to run.
 #[derive(Debug, Clone)]
@@ -30,17 +32,6 @@ impl Claimed {
     }
 }
 
-/// How many creates, starts and restarts run at once. Stops and destroys are not counted.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// In one worker. One owner's jobs leave the last of these to others.
-    pub per_worker: u32,
-    /// On one server, across all workers. One owner's jobs leave the last of these to others.
-    pub per_server: u32,
-    /// Of one owner, across all workers.
-    pub per_owner: u32,
-}
-
 /// Who claims.
 #[derive(Debug, Clone, Copy)]
 pub struct Claimant<'a> {
@@ -49,7 +40,7 @@ pub struct Claimant<'a> {
     pub queue: Option<Queue>,
     /// How long the job may take.
     pub deadline: Duration,
-    pub limits: Limits,
+    pub limits: JobLimits,
 }
 
 fn sql(limit: u32) -> i32 {

@@ -4,15 +4,10 @@ use std::time::Duration;
 
 use sqlx::{PgConnection, PgPool};
 
-use super::JobStatus;
 use crate::{
     fault,
-    store::{
-        Fence, StoreError, interval,
-        pods::{PodStatus, SECRET_NAMES},
-        steps::Changes,
-        when_unlocked,
-    },
+    model::{Fence, JobStatus, PodStatus, SECRET_NAMES},
+    store::{StoreError, interval, steps::Changes, when_unlocked},
 };
 
 /// What became of a job and of its pod.
@@ -168,7 +163,7 @@ pub async fn retry(db: &PgPool, fence: &Fence, delay: Duration, error: &str) -> 
 }
 
 /// The worker stops: the job goes back as it was, and no attempt is burnt.
-pub async fn hand_back(db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
+pub async fn release(db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
     let reason = "Interrupted: the worker was stopped; another takes it up.";
     back_in_line(db, fence, "the hand-over", Duration::ZERO, 1, reason).await
 }

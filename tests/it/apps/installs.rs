@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use pinacle_worker::spec::Dependencies;
+use pinacle_worker::podspec::Dependencies;
 use serde_json::json;
 
 use crate::support::{

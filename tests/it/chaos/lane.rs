@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use pinacle_worker::{
+use pinacle_worker::docker::{
+    names::{bridge_name, home_name},
     network::parse_listening_ports,
-    runtime::names::{bridge_name, home_name},
 };
 use serde_json::{Value, json};
 

@@ -5,7 +5,6 @@ pub mod cancel;
 mod capacity;
 mod claim;
 mod destroy;
-mod doorbells;
 mod enqueue;
 mod events;
 mod fence;
@@ -14,13 +13,17 @@ mod progress;
 mod requeue;
 mod rescue;
 mod slots;
+mod wakeups;
 
 use std::time::Duration;
 
-use pinacle_worker::store::{
-    Fence, StoreError,
-    jobs::{self, Claimant, Claimed, Limits},
-    steps::{self, Changes, StepEnd},
+use pinacle_worker::{
+    model::{Fence, JobLimits},
+    store::{
+        StoreError,
+        jobs::{self, Claimant, Claimed},
+        steps::{self, Changes, StepEnd},
+    },
 };
 use serde_json::json;
 use sqlx::PgPool;
@@ -49,7 +52,7 @@ async fn planned(db: &TestDb, pod: &str, kind: &str, after: &str) -> String {
 }
 
 /// More slots than any test takes that is not about them.
-const ROOMY: Limits = Limits { per_worker: 100, per_server: 100, per_owner: 100 };
+const ROOMY: JobLimits = JobLimits { per_worker: 100, per_server: 100, per_owner: 100 };
 
 /// Claims jobs of every kind.
 fn claimant(worker: &str) -> Claimant<'_> {

@@ -1,7 +1,7 @@
 //! The schedule: the log cleanup, and that a tick is done once.
 
 use chrono::{DateTime, Utc};
-use pinacle_worker::{schedule::cleanup::Cleanup, store::schedule::claim_tick};
+use pinacle_worker::{maintenance::cleanup::Cleanup, store::schedule::claim_tick};
 use tokio::task::JoinSet;
 
 use crate::support::{HANG, TestDb, Worker, eventually};

@@ -10,7 +10,7 @@ mod ssh_lost;
 
 use std::sync::Arc;
 
-use pinacle_worker::host::{Command, Host, Outcome};
+use pinacle_worker::remote::{Command, Host, Outcome};
 
 use crate::{
     host::exec::{exec, over_both, script, start},

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pinacle_worker::{
-    host::{Command, ConnectionError, Host, HostDirectory, Outcome, connection::Output, guard::FencedBy},
+    fleet::HostDirectory,
+    remote::{Command, ConnectionError, Host, Outcome, Output, guard::FencedBy},
     store::servers::Server,
 };
 use secrecy::SecretString;

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pinacle_worker::host::{Command, ConnectionError, Host, LeaseClock, Outcome, guard::FencedBy};
+use pinacle_worker::{
+    model::LeaseClock,
+    remote::{Command, ConnectionError, Host, Outcome, guard::FencedBy},
+};
 use uuid::Uuid;
 
 use crate::{

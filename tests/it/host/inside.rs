@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pinacle_worker::host::{Command, Host, InnerGuard, Outcome, command::Container};
+use pinacle_worker::remote::{Command, Host, InnerGuard, Outcome, command::Container};
 
 use crate::{
     host::exec::{exec, script, ssh, start},

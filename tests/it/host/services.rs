@@ -233,7 +233,7 @@ async fn a_service_whose_program_cannot_be_fetched_says_so() {
     let (host, db) = (PodHost::in_lane().await, TestDb::new().await);
     host.add_to(&db).await;
     // The built-in template, with less patience: its package fetches the program from where this test need not reach.
-    let built_in = include_str!("../../../src/services/templates/vibe-kanban.toml");
+    let built_in = include_str!("../../../src/podspec/services/vibe-kanban.toml");
     let template = built_in
         .replace("timeout_seconds = 120", "timeout_seconds = 20")
         .replace("exec vibe-kanban", "export HTTPS_PROXY=http://127.0.0.1:9; exec vibe-kanban");

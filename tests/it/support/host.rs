@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, process::Command, sync::Mutex, time::Duration};
 
-use pinacle_worker::runtime::names::{bridge_name, home_name, object_name};
+use pinacle_worker::docker::names::{bridge_name, home_name, object_name};
 use sqlx::{Connection, PgConnection};
 
 use super::{TestDb, env, turn, turn::Turn};

@@ -1,6 +1,6 @@
 //! What the queue does for one pod costs the same whatever waits, and the sweep looks at a portion of it.
 
-use pinacle_worker::store::{Portion, doorbells, jobs};
+use pinacle_worker::store::{Portion, jobs, wakeups};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::{SILENCE, claim, pod, silence_all, status};
@@ -114,7 +114,7 @@ async fn lost_wakeups_are_found_in_portions() {
     let mut portion = Portion::default();
     let mut written = Vec::new();
     for _ in 0..4 {
-        written.push(doorbells::ring_again(&db.pool, &mut portion).await.unwrap());
+        written.push(wakeups::notify_lost(&db.pool, &mut portion).await.unwrap());
     }
     assert_eq!(written, [500, 500, 200, 0], "and then it begins anew");
     assert_eq!(db.text("SELECT count(DISTINCT job) FROM apalis.jobs WHERE job_type = 'pods.urgent'").await, "1200");
@@ -167,11 +167,11 @@ async fn fetched_wakeups_are_given_back() {
     backlog(&db, "few", 3).await;
     let fetch = "SELECT count(*) FROM apalis.get_jobs('w', 'pods.urgent', 10)";
     assert_eq!(db.text(fetch).await, "3");
-    doorbells::give_back_stale(&db.pool).await.unwrap();
+    wakeups::requeue_stale(&db.pool).await.unwrap();
     assert_eq!(db.text(fetch).await, "0", "they were fetched just now");
-    doorbells::offer(&db.pool, "w").await.unwrap();
+    wakeups::offer(&db.pool, "w").await.unwrap();
     assert_eq!(db.text(fetch).await, "3");
     db.execute("UPDATE apalis.jobs SET lock_at = now() - interval '1 minute'").await;
-    doorbells::give_back_stale(&db.pool).await.unwrap();
+    wakeups::requeue_stale(&db.pool).await.unwrap();
     assert_eq!(db.text(fetch).await, "3");
 }

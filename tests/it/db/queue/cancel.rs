@@ -1,8 +1,8 @@
 //! `cancel_pod_job`.
 
-use pinacle_worker::store::{
-    jobs::{self, JobStatus},
-    steps::Changes,
+use pinacle_worker::{
+    model::JobStatus,
+    store::{jobs, steps::Changes},
 };
 use sqlx::postgres::PgListener;
 

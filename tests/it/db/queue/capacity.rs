@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use pinacle_worker::store::{
-    jobs,
-    places::{self, Placement, Reservation},
-    pods::PodStatus,
-    servers,
-    steps::Changes,
+use pinacle_worker::{
+    model::{PodStatus, Reservation},
+    store::{
+        jobs,
+        places::{self, Placement},
+        servers,
+        steps::Changes,
+    },
 };
 use tokio::task::JoinSet;
 

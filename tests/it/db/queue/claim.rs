@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use pinacle_worker::store::jobs::{self, Claimed, JobStatus};
+use pinacle_worker::{
+    model::JobStatus,
+    store::jobs::{self, Claimed},
+};
 use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinSet;
 
@@ -115,5 +118,5 @@ async fn a_claim_is_on_record() {
         ))
         .await;
     assert_eq!(row, "(running,worker-a,1,1,t,t,00:30:00)");
-    assert_eq!(db.text("SELECT count(*) FROM apalis.jobs").await, "0", "its doorbell is answered");
+    assert_eq!(db.text("SELECT count(*) FROM apalis.jobs").await, "0", "its wakeup is answered");
 }

@@ -1,10 +1,8 @@
 //! `destroy` wins.
 
-use pinacle_worker::store::{
-    Portion,
-    jobs::{self, JobStatus},
-    pods::PodStatus,
-    steps::Changes,
+use pinacle_worker::{
+    model::{JobStatus, PodStatus},
+    store::{Portion, jobs, steps::Changes},
 };
 use sqlx::postgres::PgListener;
 

@@ -1,9 +1,8 @@
 //! `NOTIFY pod_events`: what a page follows.
 
-use pinacle_worker::store::{
-    jobs::{self, JobStatus},
-    pods::{self, PodStatus},
-    steps::Changes,
+use pinacle_worker::{
+    model::{JobStatus, PodStatus},
+    store::{jobs, pods, steps::Changes},
 };
 use serde_json::{Value, json};
 use sqlx::postgres::PgListener;

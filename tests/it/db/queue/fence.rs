@@ -1,12 +1,14 @@
 //! A worker that was taken over writes nothing more.
 
-use pinacle_worker::store::{
-    Fence, StoreError,
-    jobs::{self, JobStatus},
-    logs::{self, NewLog, Update},
-    places::{self, Reservation},
-    pods::{self, Facts, PodStatus},
-    steps::Changes,
+use pinacle_worker::{
+    model::{Fence, JobStatus, PodStatus, Reservation, Update},
+    store::{
+        StoreError, jobs,
+        logs::{self, NewLog},
+        places,
+        pods::{self, Facts},
+        steps::Changes,
+    },
 };
 use sqlx::PgPool;
 
@@ -54,7 +56,7 @@ async fn end(db: &PgPool, fence: &Fence, how: &str) -> Result<(), StoreError> {
         "fail" => jobs::fail(db, fence, JobStatus::Failed, "no", &Changes::default()).await,
         "close" => jobs::close(db, fence, JobStatus::Cancelled, "no").await,
         "retry" => jobs::retry(db, fence, HOUR, "no").await,
-        _ => jobs::hand_back(db, fence).await,
+        _ => jobs::release(db, fence).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A pod's jobs run in the order of their insertion.
 
-use pinacle_worker::store::jobs::{self, JobStatus};
+use pinacle_worker::{model::JobStatus, store::jobs};
 
 use super::{HOUR, SOMEBODY_WAITS, claim, planned, pod, status};
 use crate::support::{TestDb, Worker};

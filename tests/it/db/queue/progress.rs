@@ -1,10 +1,12 @@
 //! A job's steps, written with what is written anyway.
 
-use pinacle_worker::store::{
-    jobs,
-    logs::NewLog,
-    pods::PodStatus,
-    steps::{Progress, StepEnd},
+use pinacle_worker::{
+    model::{JobStatus, PodStatus},
+    store::{
+        jobs,
+        logs::NewLog,
+        steps::{Progress, StepEnd},
+    },
 };
 
 use super::{claim, pod};
@@ -40,7 +42,7 @@ async fn a_step_is_on_record_before_its_first_command() {
     progress.end(StepEnd::Failed("no".to_owned())).await;
     assert_eq!(db.texts(ROWS).await, ["place succeeded 1 t", "port running 1 f"]);
     let changes = progress.changes().await;
-    jobs::fail(&db.pool, &fence, jobs::JobStatus::Failed, "no", &changes).await.unwrap();
+    jobs::fail(&db.pool, &fence, JobStatus::Failed, "no", &changes).await.unwrap();
     assert_eq!(db.texts(ROWS).await, ["place succeeded 1 t", "port skipped 1 t", "network failed 1 t no"]);
     assert_eq!(db.text(JOB).await, "failed network 2 3");
     assert_eq!(db.text("SELECT started_at FROM pod_job_steps WHERE position = 1").await, begin);

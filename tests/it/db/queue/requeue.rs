@@ -1,9 +1,8 @@
 //! `requeue_pod` and `requeue_failed_pods`: the admin's button.
 
-use pinacle_worker::store::{
-    jobs::{self, JobStatus},
-    pods::PodStatus,
-    steps::Changes,
+use pinacle_worker::{
+    model::{JobStatus, PodStatus},
+    store::{jobs, steps::Changes},
 };
 
 use super::{claim, pod, status};

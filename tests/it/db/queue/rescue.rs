@@ -1,6 +1,6 @@
 //! What becomes of the jobs of a worker that died, hung, or was told to stop.
 
-use pinacle_worker::store::jobs::{self, JobStatus};
+use pinacle_worker::{model::JobStatus, store::jobs};
 
 use super::{SILENCE, begin_step, claim, end_step, last_error, pod, silence_all, status};
 use crate::support::{TestDb, Worker};
@@ -108,7 +108,7 @@ async fn a_job_that_is_handed_back_burns_no_attempt_and_keeps_its_place() {
         let claimed = claim(&db, &pod, "a").await.unwrap();
         assert_eq!((claimed.job_id.as_str(), claimed.attempt), (create.as_str(), 1));
         db.execute("DELETE FROM apalis.jobs").await;
-        jobs::hand_back(&db.pool, &claimed.fence()).await.unwrap();
+        jobs::release(&db.pool, &claimed.fence()).await.unwrap();
         assert_eq!(db.text("SELECT count(*) FROM apalis.jobs").await, "1", "others are called at once");
     }
     let claimed = claim(&db, &pod, "a").await.unwrap();

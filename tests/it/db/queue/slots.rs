@@ -2,9 +2,12 @@
 
 use std::{net::TcpListener, sync::Arc};
 
-use pinacle_worker::store::{
-    doorbells::Queue,
-    jobs::{self, Claimant, Claimed, JobStatus, Limits},
+use pinacle_worker::{
+    model::{JobLimits, JobStatus},
+    store::{
+        jobs::{self, Claimant, Claimed},
+        wakeups::Queue,
+    },
 };
 use tokio::task::JoinSet;
 
@@ -13,11 +16,11 @@ use crate::support::{TestDb, Worker};
 
 const WOKEN: &str = "SELECT convert_from(job, 'UTF8') FROM apalis.jobs WHERE status = 'Pending' ORDER BY id";
 
-fn limits(per_worker: u32, per_server: u32, per_owner: u32) -> Limits {
-    Limits { per_worker, per_server, per_owner }
+fn limits(per_worker: u32, per_server: u32, per_owner: u32) -> JobLimits {
+    JobLimits { per_worker, per_server, per_owner }
 }
 
-async fn claim_within(db: &TestDb, pod: &str, worker: &str, limits: Limits) -> Option<Claimed> {
+async fn claim_within(db: &TestDb, pod: &str, worker: &str, limits: JobLimits) -> Option<Claimed> {
     let claimant = Claimant { worker, queue: Some(Queue::Ordinary), deadline: DEADLINE, limits };
     jobs::claim(&db.pool, pod, "no wakeup", &claimant).await.unwrap()
 }
@@ -155,7 +158,7 @@ async fn a_held_job_that_is_cancelled_waits_for_no_slot() {
     let bound = limits(100, 100, 1);
     let pods = pods_of(&db, "x", None, "create", 2).await;
     let retried = claim_within(&db, &pods[1].0, "a", bound).await.unwrap();
-    jobs::hand_back(&db.pool, &retried.fence()).await.unwrap();
+    jobs::release(&db.pool, &retried.fence()).await.unwrap();
     claim_within(&db, &pods[0].0, "a", bound).await.unwrap();
     assert!(claim_within(&db, &pods[1].0, "a", bound).await.is_none());
     jobs::cancel(&db.pool, &pods[1].1).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, time::Instant};
 
-use pinacle_worker::spec::{self, Catalog, PodSpec, SpecError};
+use pinacle_worker::podspec::{self, Catalog, PodSpec, SpecError};
 use proptest::{prelude::*, sample::select, strategy::ValueTree, test_runner::TestCaseError};
 use serde_json::{Map, Value, json};
 
@@ -211,10 +211,10 @@ fn ten_thousand_configs_each_get_a_spec_or_a_reason() {
     let (catalog, began) = (Catalog::load(None).unwrap(), Instant::now());
     let (specs, reasons) = (Cell::new(0), Cell::new(0));
     let ran = runner(CASES).run(&configs(), |config| {
-        let resolved = spec::resolve(&config, &catalog);
+        let resolved = podspec::resolve(&config, &catalog);
         let met = if resolved.is_ok() { &specs } else { &reasons };
         met.set(met.get() + 1);
-        drop(spec::secrets(&config));
+        drop(podspec::secrets(&config));
         check(&resolved)?;
         names_a_key_of(&config, &resolved)
     });
@@ -234,7 +234,7 @@ fn a_thousand_files_of_repositories_each_get_a_spec() {
         text[..cut].to_owned()
     });
     let ran = runner(FILES).run(&file, |file| {
-        let resolved = spec::resolve_project(&json!({}), &file, &catalog, |_| false);
+        let resolved = podspec::resolve_project(&json!({}), &file, &catalog, |_| false);
         prop_assert!(resolved.is_ok(), "{resolved:?}");
         resolved.into_iter().flat_map(|(_, notices)| notices).try_for_each(|notice| check(&Err(notice)))
     });

@@ -1,6 +1,9 @@
 //! What is left of a destroyed pod's secrets: nothing.
 
-use pinacle_worker::store::{jobs, pods::PodStatus, steps::Changes};
+use pinacle_worker::{
+    model::PodStatus,
+    store::{jobs, steps::Changes},
+};
 use serde_json::{Value, json};
 
 use super::{KEY, sealed, store};

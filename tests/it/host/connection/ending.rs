@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pinacle_worker::host::{Host, Outcome};
+use pinacle_worker::remote::{Host, Outcome};
 
 use crate::{
     host::exec::{Marked, exec, over_both, start, timed},
@@ -95,7 +95,7 @@ async fn cancelling_what_leaves_with_zero_is_no_success(host: Arc<Host>) {
 async fn cancelling_before_it_began_runs_nothing(host: Arc<Host>) {
     let folder = tempfile::tempdir().unwrap();
     let canary = folder.path().join("canary");
-    let touch = pinacle_worker::host::Command::new("touch").arg(canary.to_str().unwrap());
+    let touch = pinacle_worker::remote::Command::new("touch").arg(canary.to_str().unwrap());
     let cancel = tokio_util::sync::CancellationToken::new();
     cancel.cancel();
     let mut screen = crate::host::exec::Screen::new();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pinacle_worker::host::{Command, ConnectionError, Host, Outcome};
+use pinacle_worker::remote::{Command, ConnectionError, Host, Outcome};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
 use crate::host::exec::{exec, over_both, script, try_exec};

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use pinacle_worker::host::{Command, Host, Outcome, connection::Output};
+use pinacle_worker::remote::{Command, Host, Outcome, Output};
 use tokio_util::sync::CancellationToken;
 
 use crate::host::exec::{exec, over_both, script, start, timed};

@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
-use pinacle_worker::host::{Command, ConnectionError, Host, Outcome};
+use pinacle_worker::remote::{Command, ConnectionError, Host, Outcome};
 
 use crate::{
     host::{

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use pinacle_worker::{
-    host::{Command, ConnectionError, Host, HostDirectory, Outcome, ssh::fetch_host_key},
+    fleet::HostDirectory,
+    remote::{Command, ConnectionError, Host, Outcome, ssh::fetch_host_key},
     store::servers::Server,
 };
 use tokio::{io::AsyncReadExt, net::TcpListener};

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pinacle_worker::host::{Command, Host, Outcome};
+use pinacle_worker::remote::{Command, Host, Outcome};
 
 use crate::{
     host::{

@@ -5,7 +5,7 @@ use std::{
     process::{Child, Stdio},
 };
 
-use pinacle_worker::host::guard::SCRIPT;
+use pinacle_worker::remote::guard::SCRIPT;
 
 use super::{FencedPod, children};
 use crate::{

@@ -1,9 +1,9 @@
 //! A pod that no worker made: its objects by the docker CLI, as the runtime and the network manager make them, and its
 //! row by SQL. A state that took several accidents to come about is there in a moment.
 
-use pinacle_worker::{
-    network::SubnetPool,
-    runtime::names::{bridge_name, home_name, object_name},
+use pinacle_worker::docker::{
+    SubnetPool,
+    names::{bridge_name, home_name, object_name},
 };
 use serde_json::json;
 

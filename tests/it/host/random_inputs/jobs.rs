@@ -1,6 +1,6 @@
 //! Random configs through the queue: each job has an end and a reason, and a pod beside them is made as ever.
 
-use pinacle_worker::spec::{self, Catalog};
+use pinacle_worker::podspec::{self, Catalog};
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,7 +19,7 @@ async fn every_config_gets_a_job_that_ends_with_a_reason_beside_a_pod_that_runs(
     host.add_to(&db).await;
     let worker = Worker::start(&db).await;
     let catalog = Catalog::load(None).unwrap();
-    let unusable = |config: &Value| spec::resolve(config, &catalog).is_err();
+    let unusable = |config: &Value| podspec::resolve(config, &catalog).is_err();
     // One that is right would fetch images and run what it says; the tests of the pods do that.
     let drawn = draw(&nearly_a_config(), 200).into_iter().filter(unusable).map(|config| config.to_string());
     let configs = drawn.filter(|config| !config.contains(r"\u0000")).take(RANDOM).chain(beyond_readers());

@@ -10,8 +10,10 @@ use std::{
 };
 
 use pinacle_worker::{
-    host::{Command, Host, LeaseClock, LogBudget, Recorder, capture::LIMIT, redact::Redactor},
-    store::{Fence, steps::Progress},
+    model::{Fence, LeaseClock},
+    remote::{Command, Host},
+    store::steps::Progress,
+    transcript::{LogBudget, Recorder, capture::LIMIT, redact::Redactor},
 };
 use proptest::{prelude::*, sample::select};
 use serde_json::json;

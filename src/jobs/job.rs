@@ -1,0 +1,71 @@
+//! What the kinds of jobs have in common.
+
+use crate::{
+    model::{JobKind, PodStatus},
+    steps::{
+        CONTAINER, ENVIRONMENT, HEALTH, IMAGE, INSTALL, INSTALL_SERVICES, NETWORK, POST_START, PRE_START, PROCESSES,
+        PROXY, Plan, REPOSITORY, SERVICES, START, Step, VOLUME,
+    },
+};
+
+/// What is particular to a kind of job.
+#[derive(Debug, Clone, Copy)]
+pub struct Job {
+    pub kind: JobKind,
+    pub plan: Plan,
+    /// Whether it makes sense for a pod in a state. The flag says whether the pod has a server and a port: whether it was
+    /// ever created, and that was not undone. The error says which job would make sense.
+    pub check_state: fn(PodStatus, placed: bool) -> Result<(), String>,
+    /// The keys that its payload may have.
+    pub payload: &'static [&'static str],
+    /// Whether it is refused where the pod's config or its secrets can't be used. Otherwise the defaults stand in.
+    pub needs_config: bool,
+    /// Whether it runs commands in the pod, which may print secrets.
+    pub enters_pod: bool,
+    /// Whether a pod that never ran is undone where it fails for the host's sake.
+    pub undoes: bool,
+}
+
+/// From a pod that has its place to one that runs. Each step ensures its part, so this also repairs what was lost.
+pub const UP: &[Step] = &[
+    NETWORK,
+    VOLUME,
+    IMAGE,
+    CONTAINER,
+    START,
+    PROXY,
+    REPOSITORY,
+    ENVIRONMENT,
+    INSTALL_SERVICES,
+    INSTALL,
+    PRE_START,
+    SERVICES,
+    PROCESSES,
+    HEALTH,
+    POST_START,
+];
+
+/// What no kind but a destroy makes sense for.
+pub fn check_alive(kind: JobKind, status: PodStatus) -> Result<(), String> {
+    match status {
+        PodStatus::Terminated => Err(format!("cannot {kind} the pod: it was destroyed. Insert a new pod instead")),
+        PodStatus::Terminating => {
+            Err(format!("cannot {kind} the pod: it is being destroyed. Only another destroy would make sense"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What start, stop and restart ask for: a pod that was created.
+pub fn check_created(kind: JobKind, status: PodStatus, placed: bool) -> Result<(), String> {
+    check_alive(kind, status)?;
+    match status {
+        PodStatus::Pending => {
+            Err(format!("cannot {kind} the pod: it was never created. Ask for a create, or for a destroy"))
+        }
+        _ if !placed => {
+            Err(format!("cannot {kind} the pod: nothing of it is left on a host. Ask for a create, or for a destroy"))
+        }
+        _ => Ok(()),
+    }
+}

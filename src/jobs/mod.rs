@@ -1,0 +1,26 @@
+//! The kinds of jobs, one a file: when each makes sense, what it needs to know, and its plan, a list of steps. Beside them
+//! is the execution of one job, from the claim to the last write. Knows no wakeup and no slot.
+
+mod create;
+mod destroy;
+mod execution;
+mod interrupt;
+mod job;
+mod kind;
+mod prepare;
+mod restart;
+mod retry;
+mod start;
+mod stop;
+mod transition;
+
+use crate::{model::JobKind, steps::Step};
+pub use execution::execute;
+pub use interrupt::{Stop, StopReason};
+pub use retry::delay_after;
+pub use transition::JobOutcome;
+
+/// The steps of a kind of job, in their order.
+pub fn steps_of(kind: JobKind) -> Vec<Step> {
+    kind::of(kind).plan.steps()
+}

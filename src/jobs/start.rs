@@ -1,0 +1,17 @@
+//! A stopped pod is brought up again; its place and its port are its own since the create. A pod that runs is repaired.
+
+use super::job::{Job, UP, check_created};
+use crate::{
+    model::{JobKind, PodStatus},
+    steps::Plan,
+};
+
+pub(super) const JOB: Job = Job {
+    kind: JobKind::Start,
+    plan: Plan { transitional: PodStatus::Starting, parts: &[UP], target: PodStatus::Running },
+    check_state: |status, placed| check_created(JobKind::Start, status, placed),
+    payload: &[],
+    needs_config: true,
+    enters_pod: true,
+    undoes: false,
+};

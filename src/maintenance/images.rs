@@ -1,0 +1,97 @@
+//! The image cleanup: where a server's disk is short, the images go that a worker has fetched and no pod uses.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    docker::image_fact,
+    fleet::HostDirectory,
+    podspec::DEFAULT_IMAGE,
+    remote::{Collected, Command, ConnectionError, command::docker_words},
+    store::{
+        images,
+        servers::{self, Server},
+    },
+};
+
+pub const INTERVAL: Duration = Duration::from_hours(1);
+/// Some images of gigabytes, on a slow disk.
+const TIMEOUT: Duration = Duration::from_mins(10);
+const KIB_PER_GB: u64 = 1024 * 1024;
+
+const SCRIPT: &str = include_str!("images.sh");
+
+#[derive(Clone)]
+pub struct ImageCleanup {
+    pub db: PgPool,
+    pub hosts: Arc<HostDirectory>,
+    /// Below this much free space of a server's disk, in GB, images go.
+    pub min_free_gb: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error("the database refused or did not answer: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("Docker did not answer: {0}")]
+    Docker(String),
+}
+
+impl ImageCleanup {
+    /// Looks at each server that is not offline. What comes of it goes to the log.
+    pub async fn run_and_report(&self) {
+        let servers = match servers::in_use(&self.db).await {
+            Ok(servers) => servers,
+            Err(error) => {
+                tracing::warn!(%error, "The image cleanup failed; the next one goes on.");
+                return;
+            }
+        };
+        for server in servers {
+            let name = &server.name;
+            match self.clean(&server).await {
+                Ok(removed) if removed.is_empty() => {
+                    tracing::debug!(server.name = %name, "Server {name} keeps its images.");
+                }
+                Ok(removed) => {
+                    let images = removed.join(", ");
+                    tracing::info!(server.name = %name, images, "The disk of server {name} is short: {images} removed.");
+                }
+                Err(error) => {
+                    tracing::warn!(server.name = %name, %error, "The image cleanup of server {name} failed; the next one goes on.");
+                }
+            }
+        }
+    }
+
+    /// Returns the images that are gone.
+    async fn clean(&self, server: &Server) -> Result<Vec<String>, Stopped> {
+        let mut images = images::of_server(&self.db, &server.id).await?;
+        // Every pod without an image of its own needs it.
+        images.retain(|image| image.strip_suffix(":latest").unwrap_or(image) != DEFAULT_IMAGE);
+        if images.is_empty() {
+            return Ok(images);
+        }
+        let host = self.hosts.get(server)?;
+        let docker = docker_words(host.docker_needs_sudo().await?).join(" ");
+        let needed = (u64::from(self.min_free_gb) * KIB_PER_GB).to_string();
+        let clean = Command::new("sh").args(["-c", SCRIPT, "sh", &needed, &docker]).args(&images).timeout(TIMEOUT);
+        let mut output = Collected::default();
+        let outcome = host.connection.exec(&clean, None, &mut output, &CancellationToken::new()).await?;
+        if !outcome.success() {
+            return Err(Stopped::Docker(format!("the cleanup {outcome}: {}", output.said())));
+        }
+        // What the host says counts for what it was asked of.
+        let printed = String::from_utf8_lossy(&output.stdout);
+        images.retain(|image| printed.lines().any(|line| line == image));
+        images::gone(&self.db, &server.id, &images).await?;
+        for image in &images {
+            host.facts.forget(&image_fact(image));
+        }
+        Ok(images)
+    }
+}

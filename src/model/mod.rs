@@ -1,0 +1,13 @@
+//! The words that several rooms share: kinds, states, leases, capacities. No SQL, no rows, and nothing that acts.
+
+mod capacity;
+mod job;
+mod lease;
+mod log;
+mod pod;
+
+pub use capacity::{JobLimits, PORTS, Reservation};
+pub use job::{JobKind, JobStatus};
+pub use lease::{Fence, LeaseClock};
+pub use log::Update;
+pub use pod::{PodStatus, SECRET_NAMES};

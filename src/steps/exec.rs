@@ -1,0 +1,24 @@
+//! Running a command in the pod: one of ours, or one of the user's.
+
+use super::{StepContext, StepError};
+use crate::{
+    remote::Command,
+    transcript::{Finished, HostError},
+};
+
+/// Runs one of our own commands in the pod.
+pub async fn run(ctx: &StepContext, command: Command) -> Result<Finished, StepError> {
+    Ok(ctx.pod_host().await?.runtime.exec(command).await?)
+}
+
+/// Runs a command of the user's. Its failure is theirs to mend, and is not tried again.
+pub async fn run_theirs(ctx: &StepContext, what: &str, command: Command) -> Result<Finished, StepError> {
+    let pod_host = ctx.pod_host().await?;
+    pod_host.runtime.exec(command).await.map_err(|error| match error {
+        HostError::Failed { command, outcome, said } => {
+            let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+            StepError::fail(format!("{what} `{command}` {outcome}{said}"))
+        }
+        other => StepError::from(other).while_doing(what),
+    })
+}

@@ -1,0 +1,5 @@
+//! A byte in a stream.
+
+pub fn find(bytes: &[u8], byte: u8) -> Option<usize> {
+    bytes.iter().position(|other| *other == byte)
+}

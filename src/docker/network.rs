@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::{
     Container, SubnetPool,
     names::{bridge_name, label_options, object_name},
+    runtime::ContainerRuntime,
 };
 use crate::{
+    podspec::Tier,
     remote::{Command, script},
     transcript::{HostError, Recorder},
 };
@@ -41,17 +43,13 @@ impl NetworkManager {
         Self { recorder, sudo, pod_id: pod_id.to_owned(), installation: Arc::clone(installation), pool }
     }
 
-    fn docker<const N: usize>(&self, args: [&str; N]) -> Command {
-        Command::new("docker").args(args).sudo(self.sudo)
-    }
-
     /// What creates the pod's network, with the subnet that belongs to its port: the port is unique on its host, and so
     /// is the subnet, without asking Docker for a free one (it has about thirty). What leaves the network fits the host's
     /// way out: not all on that way say so when it doesn't.
     pub async fn creation(&self, port: i32) -> Result<Command, HostError> {
         let subnet = self.pool.subnet_of(port);
-        let mut create = self
-            .docker(["network", "create", "--driver", "bridge", "--subnet", &subnet])
+        let mut create = Command::docker(self.sudo)
+            .args(["network", "create", "--driver", "bridge", "--subnet", &subnet])
             .args(["--opt", &format!("com.docker.network.bridge.name={}", bridge_name(&self.pod_id))]);
         if let Some(mtu) = self.mtu().await? {
             create = create.args(["--opt", &format!("com.docker.network.driver.mtu={mtu}")]);
@@ -79,9 +77,12 @@ impl NetworkManager {
     pub async fn connect_container(&self, container: &Container) -> Result<(), HostError> {
         let name = object_name(&self.pod_id);
         if container.names_network() {
-            self.recorder.run(&self.docker(["network", "disconnect", "--force", &name, &name])).await?;
+            self.recorder
+                .run(&Command::docker(self.sudo).args(["network", "disconnect", "--force", &name, &name]))
+                .await?;
         }
-        let connect = self.docker(["network", "connect", &name, &name]).label("🌐 Connecting the container");
+        let connect =
+            Command::docker(self.sudo).args(["network", "connect", &name, &name]).label("🌐 Connecting the container");
         self.recorder.run(&connect).await.map(drop)
     }
 
@@ -90,6 +91,40 @@ impl NetworkManager {
         let tables =
             self.recorder.run_unchecked(&Command::new("cat").args(["/proc/net/tcp", "/proc/net/tcp6"])).await?;
         Ok(parse_listening_ports(&tables.stdout))
+    }
+}
+
+impl ContainerRuntime {
+    /// Creates the network by `creation`, and the volume meanwhile where there is none: neither needs the other.
+    pub async fn create_network(&self, creation: Command, tier: &Tier) -> Result<(), HostError> {
+        let lacks_volume = !self.found().await?.has_workspace();
+        let create = if lacks_volume {
+            creation.beside(&self.volume_creation(tier).await?)?.label("🌐 Creating network and volume")
+        } else {
+            creation
+        };
+        let created = self.recorder.run(&create).await?.stdout;
+        self.update(|found| {
+            // Docker prints the network's id, and the volume's name.
+            found.networks.extend(created.lines().filter(|line| *line != self.name).map(str::to_owned));
+            if lacks_volume {
+                found.add_volume(&self.name);
+            }
+        })
+        .await;
+        Ok(())
+    }
+
+    /// Removes every network of the pod. True where there was one.
+    pub async fn remove_networks(&self) -> Result<bool, HostError> {
+        let networks = self.found().await?.networks;
+        if networks.is_empty() {
+            return Ok(false);
+        }
+        let remove = Command::docker(self.sudo).args(["network", "rm"]).args(networks).label("🗑️ Removing the network");
+        self.recorder.run(&remove).await?;
+        self.update(|found| found.networks.clear()).await;
+        Ok(true)
     }
 }
 

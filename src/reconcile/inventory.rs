@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     docker::Limits,
-    remote::{Collected, Command, ConnectionError, Host, command::docker_words},
+    remote::{Command, ConnectionError, Host, Policy, Ran, command::docker_words},
 };
 
 const SCRIPT: &str = include_str!("inventory.sh");
@@ -108,10 +108,9 @@ impl Inventory {
     pub async fn take(host: &Host, cancel: &CancellationToken) -> Result<Self, InventoryError> {
         let docker = docker_words(host.docker_needs_sudo().await?);
         let list = Command::new("sh").args(["-c", SCRIPT, "sh"]).args(docker.iter().copied()).timeout(TIMEOUT);
-        let mut output = Collected::default();
-        let outcome = host.connection.exec(&list, None, &mut output, cancel).await?;
+        let Ran { outcome, output } = host.run(&list, Policy::Plain, cancel).await?;
         if !outcome.success() {
-            return Err(InventoryError::NotWhole(format!("the listing {outcome}: {}", output.said())));
+            return Err(InventoryError::NotWhole(format!("the listing {outcome}: {}", output.stderr_head())));
         }
         Self::parse(&String::from_utf8_lossy(&output.stdout))
     }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     model::LeaseClock,
-    remote::{Collected, Command, Host, Outcome, guard::FencedBy},
+    remote::{Command, Host, Policy, Ran, guard::FencedBy},
     store::{
         self,
         orphans::{self, Extra, Sighting},
@@ -70,32 +70,33 @@ struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    fn docker<const N: usize>(&self, args: [&str; N]) -> Command {
-        Command::new("docker").args(args).sudo(self.sudo).timeout(TIMEOUT)
-    }
-
-    /// Runs a command that has to succeed, or says how it went wrong.
+    /// Runs a command that has to succeed; the error says how it went wrong.
     async fn run(&self, command: &Command) -> Result<(), String> {
-        let mut output = Collected::default();
         self.fence.clock.extend(Instant::now() + ORDER_VALIDITY);
-        match self.host.connection.exec(command, Some(&self.fence), &mut output, self.cancel).await {
-            Ok(Outcome::Exited(0)) => Ok(()),
-            Ok(outcome) => Err(format!("`{}` {outcome}: {}", command.shown(str::to_owned), output.said())),
+        match self.host.run(command, Policy::Fenced(&self.fence), self.cancel).await {
+            Ok(ran) if ran.outcome.success() => Ok(()),
+            Ok(Ran { outcome, output }) => {
+                Err(format!("`{}` {outcome}: {}", command.shown(str::to_owned), output.stderr_head()))
+            }
             Err(error) => Err(error.to_string()),
         }
     }
 
+    fn docker(&self, args: &[&str]) -> Command {
+        Command::docker(self.sudo).args(args.iter().copied()).timeout(TIMEOUT)
+    }
+
     /// Keeps a container from doing harm until it is removed, in a way that a person can take back.
     async fn quarantine(&self, orphan: &Orphan) -> Result<(), String> {
-        self.run(&self.docker(["container", "stop", &orphan.key])).await?;
-        self.run(&self.docker(["container", "update", "--restart", "no", &orphan.key])).await
+        self.run(&self.docker(&["container", "stop", &orphan.key])).await?;
+        self.run(&self.docker(&["container", "update", "--restart", "no", &orphan.key])).await
     }
 
     async fn remove(&self, orphan: &Orphan) -> Result<(), String> {
         self.run(&match orphan.kind {
-            Kind::Container => self.docker(["container", "rm", "--force", "--volumes", &orphan.key]),
-            Kind::Network => self.docker(["network", "rm", &orphan.key]),
-            Kind::Volume => self.docker(["volume", "rm", &orphan.key]),
+            Kind::Container => self.docker(&["container", "rm", "--force", "--volumes", &orphan.key]),
+            Kind::Network => self.docker(&["network", "rm", &orphan.key]),
+            Kind::Volume => self.docker(&["volume", "rm", &orphan.key]),
             // The guard removes the file of a pod that is closed.
             Kind::Fence => Command::new("true").closes_fence(),
         })

@@ -99,10 +99,9 @@ async fn follow(reconciler: Reconciler, server_id: String, end: CancellationToke
 /// Hears the events of a server until they end.
 async fn stream(reconciler: &Reconciler, server: &Server, end: &CancellationToken) -> Result<(), ConnectionError> {
     let host = reconciler.hosts.get(server)?;
-    let follow = Command::new("docker")
+    let follow = Command::docker(host.docker_needs_sudo().await?)
         .args(["events", "--since", OVERLAP, "--filter", "type=container", "--filter", "event=die"])
         .args(["--filter", &format!("label={POD_LABEL}"), "--format", FORMAT])
-        .sudo(host.docker_needs_sudo().await?)
         .timeout(STREAM_LIMIT);
     let (sender, mut events) = mpsc::channel(EVENTS_IN_FLIGHT);
     let mut lines = Lines { sender, line: Vec::new() };

@@ -10,7 +10,7 @@ pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish 
 # They run on a pod host, and use `-ef`, which is not POSIX's, but every sh has it.
 host_scripts := src/remote/guard.sh src/docker/scripts/way-out.sh src/reconcile/inventory.sh src/maintenance/images.sh
 
-.PHONY: demo check test test-apps chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
+.PHONY: demo check test test-db test-apps chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
 
 # A pod's life, from the web app's insert to its end.
 demo:
@@ -20,6 +20,11 @@ demo:
 # What a change is looked at by first: no root, no stack, and under a minute once it is warm.
 check: lint
 	cargo test --locked --lib --package pinacle-worker --package pinacle-guard --bins
+
+# What PostgreSQL alone can show: the schema, the queue, the command line, what is refused. Under two minutes once it is warm.
+# `only=queue::` runs a part.
+test-db:
+	RUST_TEST_THREADS=10 $(stack) run-db deploy/dev/test db::$(only)
 
 # Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser; and which ten tests are the slowest.
 # `only=pods::` runs those that have this in their names.

@@ -4,7 +4,7 @@
 mod config;
 pub mod hosts;
 mod placement;
-mod unfit;
+mod wrong_state;
 
 use serde_json::{Value, json};
 

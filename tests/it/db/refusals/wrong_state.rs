@@ -1,4 +1,4 @@
-//! Jobs that don't fit their pod: they fail at once and say what would fit, and the pod stays as it is.
+//! Jobs that make no sense for the state of their pod: they fail at once and say what would, and the pod stays as it is.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ async fn what_was_never_created_can_only_be_created_or_destroyed() {
     let before = db.text(PODS).await;
     for kind in ["start", "stop", "restart"] {
         let error = db.refused(&pod, kind).await;
-        assert_says(&error, &[&format!("cannot {kind} the pod"), "never created", "A create would fit"]);
+        assert_says(&error, &[&format!("cannot {kind} the pod"), "never created", "Ask for a create"]);
         assert_eq!(db.text(PODS).await, before);
     }
     db.done(&pod, "destroy").await;

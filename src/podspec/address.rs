@@ -1,8 +1,7 @@
-//! Addresses that git may be given.
+//! The addresses that git may be given.
 //!
-//! Git takes more than addresses: an option where one begins with a dash, a command where one
-//! begins with `ext::`. So only forms that are known are let through. An address may also hold
-//! credentials, and so no error repeats it.
+//! Git takes a text that begins with a dash for an option, and one that begins with `ext::` for a command. So only
+//! known forms are accepted. An address may hold credentials, so no error repeats it.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -28,7 +27,7 @@ pub(super) struct Address<'a> {
     /// `None` for `user@host:path`.
     pub(super) scheme: Option<&'a str>,
     pub(super) login: Option<&'a str>,
-    /// With its port.
+    /// With its port, if it has one.
     host: &'a str,
     pub(super) path: &'a str,
 }
@@ -67,7 +66,7 @@ fn repository_url(url: &str) -> Result<(), String> {
         return refuse("this is not the address of a repository");
     };
     let Address { scheme, login, host, path } = address;
-    // Where git hands a part of the address to another program, this could be an option of it.
+    // Git passes parts of an address to other programs, which would take a dash for an option.
     if [url, login.unwrap_or_default(), host, path].iter().any(|part| part.starts_with('-')) {
         return refuse("a part of the address begins with a dash");
     }
@@ -82,7 +81,7 @@ fn repository_url(url: &str) -> Result<(), String> {
             refuse(&format!("the address must begin with one of {}", SCHEMES.join("://, ") + "://"))
         }
         Some(_) if !is_host(host) => {
-            refuse("the address names no host, or a port that is no number (in a password, write / as %2F)")
+            refuse("the address names no host, or its port is not a number (in a password, write / as %2F)")
         }
         None if login.is_none_or(str::is_empty) || host.contains('/') || path.starts_with(':') => {
             refuse("this is not the address of a repository")
@@ -111,7 +110,7 @@ fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-/// The rules of `git check-ref-format`, and no dash in front.
+/// The rules of `git check-ref-format`; a dash in front is refused, too.
 fn branch(name: &str) -> Result<(), String> {
     let forbidden = |c: char| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c);
     let is_bad_part = |part: &str| {
@@ -139,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_that_git_can_clone_from_are_taken() {
+    fn addresses_that_git_can_clone_from_are_accepted() {
         for url in [
             "https://github.com/o/r.git",
             "http://user:pa%2Fss@h:3000/r",
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn branches_are_what_git_says_they_are() {
+    fn branch_names_follow_the_rules_of_git() {
         for name in ["main", "feature/login", "v1.2-x_y", "ünï", "a@b"] {
             assert_eq!(branch(name), Ok(()), "{name}");
         }
@@ -217,7 +216,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_taken_is_no_option_and_no_command(
+        fn an_accepted_address_is_neither_option_nor_command(
             url in "(ssh://|https://|file://)?[-a@:/.%]{0,12}",
         ) {
             if repository_url(&url).is_ok() {
@@ -228,7 +227,7 @@ mod tests {
                 let place = place.unwrap_or_default();
                 let host = place.rsplit('@').next().unwrap_or_default();
                 prop_assert!(!place.starts_with('-') && !host.starts_with('-'));
-                // What git takes for the name of a program to run.
+                // Git runs the program that is named before `::`.
                 let program = url.split_once("::").map_or("@", |(program, _)| program);
                 let in_name = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
                 prop_assert!(!program.chars().all(in_name), "{program}");

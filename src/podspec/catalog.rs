@@ -1,4 +1,4 @@
-//! What a config may name: the services and the templates there are.
+//! The services, templates and images that a config may name.
 
 use std::{
     collections::BTreeMap,
@@ -14,28 +14,28 @@ use super::{
     template::{self, PodTemplate},
 };
 
-/// Made once for each process.
+/// Loaded once per process.
 pub struct Catalog {
     services: BTreeMap<String, ServiceTemplate>,
     templates: BTreeMap<String, PodTemplate>,
     pub images: AllowedImages,
 }
 
-/// A template that cannot be used; the sentence says which, and why.
+/// A template or folder that cannot be used; the sentence says which, and why.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     #[error("SERVICES_DIR: {} cannot be read: {error}. Make it readable, or name another folder", .path.display())]
     Unreadable { path: PathBuf, error: std::io::Error },
-    #[error("{place} is no template. Mend or remove it.\n{error}")]
+    #[error("{place} is not a valid template. Correct or remove it.\n{error}")]
     Invalid { place: String, error: toml::de::Error },
 }
 
 impl Catalog {
-    /// What is compiled in, and the service templates in `services_dir`: its files that end in `.toml`, each of which
-    /// adds a service, or takes the place of the built-in one of its name.
+    /// Loads the built-in templates, and the service templates in `services_dir`: each `.toml` file there adds a
+    /// service or replaces the built-in one of the same name.
     ///
     /// # Errors
-    /// The folder can't be read, or a file in it is no template.
+    /// The folder can't be read, or a file in it is not a valid template.
     pub fn load(services_dir: Option<&Path>) -> Result<Self, CatalogError> {
         let built_in = "a template that is compiled in";
         let mut catalog =
@@ -55,7 +55,7 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// The same with other images that a pod may be made from.
+    /// Sets the images that a pod may be made from.
     #[must_use]
     pub fn allowing(self, images: AllowedImages) -> Self {
         Self { images, ..self }
@@ -86,7 +86,7 @@ fn read<T: DeserializeOwned>(place: &str, text: &str) -> Result<T, CatalogError>
     toml::from_str(text).map_err(|error| CatalogError::Invalid { place: place.to_owned(), error })
 }
 
-/// The templates in a folder, by name.
+/// The template files in a folder, sorted by name.
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>, CatalogError> {
     let unreadable = |error| CatalogError::Unreadable { path: folder.to_owned(), error };
     let entries = std::fs::read_dir(folder).map_err(unreadable)?;
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_adds_services_and_takes_the_place_of_built_in_ones() {
+    fn a_folder_adds_and_replaces_services() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("notes.toml"), NOTES).expect("a file");
         std::fs::write(folder.path().join("redis.toml"), NOTES.replace("\"notes\"", "\"redis\"")).expect("a file");

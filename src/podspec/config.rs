@@ -1,8 +1,8 @@
-//! What may stand in `pods.config`.
+//! The keys of `pods.config`.
 //!
-//! Everything is optional, and `null` is the same as left out; the difference between left out and
-//! empty is kept, because a repository's own file and a template fill in only what is left out. What can be said about one
-//! value alone is checked here, by its type; what takes two is in `resolve`.
+//! Every key is optional, and `null` means the same as a missing key. A missing key differs from an empty value,
+//! because the repository's own file and the template fill in only missing keys. The types here check single values;
+//! `resolve` checks the rules that take several.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ pub(super) struct PodConfig {
 }
 
 impl PodConfig {
-    /// Fills in from `under` what is left out here, in the environment and the hooks key by key.
+    /// Fills in missing keys from `under`; in the environment and the hooks, key by key.
     pub(super) fn over(self, under: Self) -> Self {
         let (hooks, hooks_under) = (self.hooks.map(|Object(hooks)| hooks), under.hooks.map(|Object(hooks)| hooks));
         Self {
@@ -89,7 +89,7 @@ fn merged<T>(ours: Option<T>, theirs: Option<T>, both: impl FnOnce(T, T) -> T) -
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct PortConfig {
-    /// What to call it; no two ports have the same name.
+    /// The port's name; no two ports of a pod have the same one.
     pub name: Label,
     /// The number of the port inside the pod.
     pub internal: Port,
@@ -119,12 +119,12 @@ impl Described for HooksConfig {
     const WHAT: &'static str = r#"an object like {"postStart": ["echo ready"]}"#;
 }
 
-/// A repository. Where it needs a key, that is the pod's secret and does not stand here.
+/// A repository. A deploy key does not belong here: it is a secret of the pod.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RepositoryConfig {
     pub url: RepositoryUrl,
-    /// The repository's own default if left out.
+    /// The branch to clone; the repository's own default if left out.
     pub branch: Option<Branch>,
 }
 
@@ -177,7 +177,7 @@ impl TryFrom<serde_json::Value> for Port {
     }
 }
 
-/// What is spoken on a port.
+/// The protocol of a port.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(extend("enum" = ["tcp", "udp"]))]
@@ -240,12 +240,12 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_with_its_path() {
+    fn what_is_not_allowed_is_refused_with_its_path() {
         for (config, expected) in [
-            (json!({ "ports": {} }), "ports: an object does not fit here; use a list"),
+            (json!({ "ports": {} }), "ports: an object is not allowed here; use a list"),
             (
                 json!({ "ports": [["a", 1]] }),
-                r#"ports[0]: a list does not fit here; use an object like {"name": "web", "internal": 3000}"#,
+                r#"ports[0]: a list is not allowed here; use an object like {"name": "web", "internal": 3000}"#,
             ),
             (json!({ "services": vec!["redis"; 51] }), "services: the list has 51 entries; leave no more than 50"),
             (json!({ "install": vec!["true"; 51] }), "install: the list has 51 entries; leave no more than 50"),
@@ -263,10 +263,10 @@ mod tests {
                 json!({ "ports": [{ "name": "a", "internal": 1, "protocol": "sctp" }] }),
                 r#"ports[0].protocol: "sctp" is not a protocol; use "tcp" or "udp""#,
             ),
-            (json!({ "install": ["a", 5] }), "install[1]: a number does not fit here; use a string"),
+            (json!({ "install": ["a", 5] }), "install[1]: a number is not allowed here; use a string"),
             (
                 json!({ "install": { "a": 5 } }),
-                "install: an object does not fit here; use a string or a list of strings",
+                "install: an object is not allowed here; use a string or a list of strings",
             ),
             (json!({ "install": "" }), "install: the command is empty; write one, or leave it out"),
             (
@@ -275,7 +275,7 @@ mod tests {
             ),
             (
                 json!({ "processes": [{ "name": "a", "startCommand": ["b"] }] }),
-                "processes[0].startCommand: a list does not fit here; use a string",
+                "processes[0].startCommand: a list is not allowed here; use a string",
             ),
         ] {
             assert_eq!(error(&config), format!("pods.config {expected}"));
@@ -300,16 +300,19 @@ mod tests {
     #[test]
     fn values_that_may_be_secret_are_not_repeated() {
         for (config, expected) in [
-            (json!({ "environment": { "A": 12_345_678 } }), "environment.A: a number does not fit here; use a string"),
+            (
+                json!({ "environment": { "A": 12_345_678 } }),
+                "environment.A: a number is not allowed here; use a string",
+            ),
             (json!({ "environment": { "A": "\0" } }), "environment.A: there is a NUL character in it; leave it out"),
             (
                 json!({ "environment": { "1 A": "hunter22" } }),
                 r#"environment["1 A"]: "1 A" is not a name for a variable; use letters, digits and _, and begin with no digit"#,
             ),
-            (json!({ "environment": ["A=hunter22"] }), "environment: a list does not fit here; use an object"),
+            (json!({ "environment": ["A=hunter22"] }), "environment: a list is not allowed here; use an object"),
             (
                 json!({ "repository": "https://u:hunter22@h/r" }),
-                r#"repository: a string does not fit here; use an object like {"url": "https://example.com/team/project.git"}"#,
+                r#"repository: a string is not allowed here; use an object like {"url": "https://example.com/team/project.git"}"#,
             ),
         ] {
             assert_eq!(error(&config), format!("pods.config {expected}"));

@@ -1,8 +1,8 @@
-//! What is wrong with a config, and where.
+//! The errors of a config: what is wrong, and where.
 //!
-//! The sentence ends up in `pods.last_error`, which people read and which is stored in the open.
-//! So it says what would be right, and it never repeats a value that may hold a secret: of a value
-//! of the wrong kind only the kind is named, and names are quoted, escaped and cut.
+//! The sentence goes into `pods.last_error`, which people read and which is stored unencrypted. So it says what would
+//! be right and never repeats a value that may be a secret: it names only the kind of a value of the wrong kind, and it
+//! quotes, escapes and cuts names.
 
 use serde_path_to_error::{Path, Segment};
 
@@ -15,7 +15,7 @@ const QUOTED: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}{}{path}: {message}", if path.is_empty() { "" } else { " " })]
 pub struct SpecError {
-    /// What was read: `pods.config`, or the file it is filled in from.
+    /// `pods.config`, or the file whose values fill it in.
     pub origin: String,
     /// Where in the config, such as `ports[0].internal`; empty for the config as a whole.
     pub path: String,
@@ -28,7 +28,7 @@ impl SpecError {
         Self { origin: "pods.config".to_owned(), path: path.into(), message: message.into() }
     }
 
-    /// A config that is no JSON to us, and why.
+    /// The error of a config that the JSON reader can't read.
     pub fn unreadable(reason: &str) -> Self {
         Self::new(
             "",
@@ -36,13 +36,13 @@ impl SpecError {
         )
     }
 
-    /// The same, of another file than the pod's config.
+    /// The same error, located in another file than the pod's config.
     pub(super) fn in_file(self, origin: impl Into<String>) -> Self {
         Self { origin: origin.into(), ..self }
     }
 }
 
-/// Says that a name is not among the known ones.
+/// The error of a name that is not among the known ones.
 pub(super) fn no_such(path: impl Into<String>, kind: &str, name: &str, known: &[&str]) -> SpecError {
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     let name = quote(name);
@@ -97,12 +97,12 @@ fn member(key: &str, is_first: bool) -> String {
     }
 }
 
-/// What serde has to say, in our words and without the value; our own sentences as they are.
+/// Rewrites serde's message without the value; the sentences of our own checks stay as they are.
 fn sentence(message: &str) -> String {
     // The value comes before the last "expected", and may contain the word itself.
     let (given, expected) = message.rsplit_once(", expected ").unwrap_or((message, ""));
     if let Some(kind) = given.strip_prefix("invalid type: ") {
-        return format!("{} does not fit here; use {}", given_kind(kind), expected_kind(expected));
+        return format!("{} is not allowed here; use {}", given_kind(kind), expected_kind(expected));
     }
     if given.starts_with("unknown field ") {
         let known = expected.trim_start_matches("one of ").replace('`', "");
@@ -143,11 +143,11 @@ mod tests {
     fn values_are_not_repeated() {
         assert_eq!(
             sentence("invalid type: string \"x, expected `y`\", expected a sequence"),
-            "a string does not fit here; use a list"
+            "a string is not allowed here; use a list"
         );
         assert_eq!(
             sentence("invalid type: integer `12345678`, expected a map"),
-            "a number does not fit here; use an object"
+            "a number is not allowed here; use an object"
         );
     }
 

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use super::SpecError;
 
-/// Patterns, of which `*` stands for any text.
+/// Patterns in which `*` stands for any text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedImages(Vec<String>);
 
@@ -17,7 +17,7 @@ impl Default for AllowedImages {
 impl FromStr for AllowedImages {
     type Err = String;
 
-    /// Of patterns with commas in between.
+    /// Parses patterns that are separated by commas.
     fn from_str(text: &str) -> Result<Self, String> {
         let patterns: Vec<String> =
             text.split(',').map(str::trim).filter(|pattern| !pattern.is_empty()).map(str::to_owned).collect();
@@ -41,16 +41,17 @@ impl AllowedImages {
         self.0.iter().any(|pattern| matches(pattern, image))
     }
 
-    /// That a container may be made from the image. One that is there already stays.
+    /// Checks that a container may be made from the image. Existing containers stay as they are.
     ///
     /// # Errors
-    /// It is not allowed, or its registry has no name.
+    /// The image is not allowed, or its registry is given by an address.
     pub fn check(&self, image: &str) -> Result<(), SpecError> {
         let message = if registry_is_an_address(image) {
             format!("{image} names its registry by an address; use the registry's name")
         } else if !self.allow(image) {
             format!(
-                "the image {image} is not allowed here; use one that fits ALLOWED_IMAGES ({self}), or have it allowed"
+                "the image {image} is not allowed here; use one that matches ALLOWED_IMAGES ({self}), or have it \
+                 allowed"
             )
         } else {
             return Ok(());
@@ -68,7 +69,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Whether an image's registry is named by an address, or is the host's own: the host's Docker would be made to talk to
+/// Whether an image's registry is given by an IP address or is the host itself: Docker on the host would connect to
 /// whatever listens there.
 fn registry_is_an_address(image: &str) -> bool {
     let Some((registry, _)) = image.split_once('/') else { return false };

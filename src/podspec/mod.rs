@@ -1,10 +1,8 @@
-//! From `pods.config`, which anyone may have written, to a [`PodSpec`], which needs no more
-//! questions: what the config leaves out comes from the repository's own `pinacle.yaml`, then from
-//! the template, then from the defaults.
+//! Turns `pods.config`, which anyone may have written, into a checked [`PodSpec`]. What the config leaves out comes
+//! from the repository's own `pinacle.yaml`, then from the template, then from the defaults.
 //!
-//! All that can be wrong with a config is found here, before anything is made on a host, and is
-//! said with its path and with what would be right. What follows takes a [`PodSpec`] and checks
-//! nothing again.
+//! Every error of a config is found here, before anything is made on a host; its sentence gives the path and what would
+//! be right. Code that takes a [`PodSpec`] checks nothing again.
 
 mod address;
 mod catalog;
@@ -47,7 +45,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// With the built-in services and templates.
+    /// Resolves with the built-in services and templates.
     pub(crate) fn resolve(config: &serde_json::Value) -> Result<PodSpec, SpecError> {
         super::resolve(config, &Catalog::load(None).expect("the built-in catalog"))
     }
@@ -63,7 +61,7 @@ pub(crate) mod tests {
         );
         assert_eq!(schema["$defs"]["PortConfig"]["required"], json!(["name", "internal"]));
         assert_eq!(schema["$defs"]["Port"]["maximum"], json!(65535));
-        // Each key of the schema is one that the parser knows, and the other way round.
+        // The schema and the parser know the same keys.
         let keys = |value: &serde_json::Value| -> Vec<String> {
             value["properties"].as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect()
         };

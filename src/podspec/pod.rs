@@ -1,4 +1,4 @@
-//! What a config comes down to: everything known, everything checked.
+//! A config after all checks, with nothing left to decide.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -7,23 +7,22 @@ use super::{
 };
 use crate::model::SECRET_NAMES;
 
-/// The folder in the pod where projects are. It is a volume, and so outlives the container.
+/// The folder of the projects in the pod. It is a volume, so it outlives the container.
 pub const WORKSPACE: &str = "/workspace";
-/// The home of root, who everything of the user's runs as. It is another.
+/// The home of root, who runs everything that belongs to the user. It is a volume of its own.
 pub const HOME: &str = "/root";
 
-/// How many characters such a value must have; hiding a shorter one, such as `true`, would make
-/// the log unreadable.
+/// The fewest characters of such a value. Hiding a shorter one, such as `true`, would make the log unreadable.
 const MIN_SECRET: usize = 8;
 
-/// A pod to be, which needs no more questions. Only [`resolve`](super::resolve) makes one.
+/// A pod as it is to be made, fully checked. Only [`resolve`](super::resolve) makes one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PodSpec {
     pub machine: MachineSpec,
     pub project: ProjectSpec,
 }
 
-/// What is settled by the pod's config alone: it is needed before the repository is there.
+/// What the pod's config alone decides, because it is needed before the repository is cloned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MachineSpec {
     pub tier: Tier,
@@ -37,11 +36,11 @@ pub struct MachineSpec {
 pub struct ProjectSpec {
     /// No two on the same port.
     pub services: Vec<ServiceTemplate>,
-    /// Variables that must be there, each with who needs it.
+    /// Variables that must be set, each with what needs it.
     pub(super) required_environment: Vec<(String, String)>,
     /// Names are words, values have no NUL.
     pub environment: BTreeMap<String, String>,
-    /// No two of the same number and protocol, none on the port of the pod's own nginx.
+    /// No two have the same number and protocol, and none has the port of the pod's own nginx.
     pub ports: Vec<PortSpec>,
     /// Commands to run before the services start, in order.
     pub pre_start: Vec<String>,
@@ -49,7 +48,7 @@ pub struct ProjectSpec {
     pub post_start: Vec<String>,
     /// Commands that install what the project needs, in order.
     pub install: Vec<String>,
-    /// After them, what the project's own files ask for.
+    /// Runs after `install` and installs what the project's own files ask for.
     pub dependencies: Option<Dependencies>,
     /// No two of the same name.
     pub processes: Vec<ProcessSpec>,
@@ -88,12 +87,12 @@ impl MachineSpec {
 }
 
 impl ProjectSpec {
-    /// That what the services and the template need is set, here or, as `is_secret` says of a name, as a secret of the
-    /// pod.
+    /// Checks that each variable that the services and the template need is set, here or as a secret of the pod.
+    /// `is_secret` says whether a secret has this name.
     ///
     /// # Errors
     ///
-    /// The first variable that is missing.
+    /// The error names the first variable that is missing.
     pub fn check_environment(&self, is_secret: impl Fn(&str) -> bool) -> Result<(), SpecError> {
         let is_set = |name: &str| self.environment.get(name).is_some_and(|value| !value.is_empty()) || is_secret(name);
         match self.required_environment.iter().find(|(name, _)| !is_set(name)) {
@@ -105,7 +104,7 @@ impl ProjectSpec {
         }
     }
 
-    /// What must never be logged: the values of variables whose name says so.
+    /// The values that must never be logged: those of variables whose names mark them as secrets.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         secrets(&self.environment, None)
@@ -113,7 +112,7 @@ impl ProjectSpec {
 }
 
 impl PodSpec {
-    /// What must never be logged: the values of variables whose name says so, and the credentials
+    /// The values that must never be logged: those of variables whose names mark them as secrets, and the credentials
     /// in the repository's address.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
@@ -132,7 +131,7 @@ pub(super) fn secrets(environment: &BTreeMap<String, String>, repository: Option
     secrets
 }
 
-/// Without the values of the environment, which may be secrets.
+/// Leaves out the values of the environment, which may be secrets.
 impl fmt::Debug for ProjectSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProjectSpec")
@@ -155,7 +154,7 @@ mod tests {
     use crate::podspec::tests::resolve;
 
     #[test]
-    fn secrets_are_told_by_their_names() {
+    fn secrets_are_known_by_their_names() {
         let spec = resolve(&json!({
             "environment": {
                 "API_KEY": "12345678",

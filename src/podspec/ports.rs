@@ -1,4 +1,4 @@
-//! The rules of ports: each has a name and a place of its own.
+//! The rules of ports: no two share a name, or a number and protocol.
 
 use super::{
     config::{PortConfig, Protocol},
@@ -10,7 +10,7 @@ use super::{
 /// The port in the pod that its own nginx listens on, over TCP.
 const NGINX_PORT: u16 = 80;
 
-/// The ports, of which no two may collide, and none with the pod's own nginx.
+/// Checks that no two ports collide, and none with the pod's own nginx.
 pub(super) fn resolve(configs: Vec<Object<PortConfig>>) -> Result<Vec<PortSpec>, SpecError> {
     let mut ports: Vec<PortSpec> = Vec::with_capacity(configs.len());
     for (index, Object(config)) in configs.into_iter().enumerate() {

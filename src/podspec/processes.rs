@@ -7,7 +7,7 @@ use super::{
     shape::Object,
 };
 
-/// The processes, of which no two may have the same name.
+/// Checks that no two processes have the same name.
 pub(super) fn resolve(configs: Vec<Object<ProcessConfig>>) -> Result<Vec<ProcessSpec>, SpecError> {
     let mut processes: Vec<ProcessSpec> = Vec::with_capacity(configs.len());
     for (index, Object(config)) in configs.into_iter().enumerate() {

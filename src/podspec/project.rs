@@ -1,8 +1,8 @@
-//! `pinacle.yaml`, with which a repository says how it wants to be developed. What it says fills in what the pod's
-//! config leaves out.
+//! `pinacle.yaml`, a repository's own description of how it is developed. Its values fill in what the pod's config
+//! leaves out.
 //!
-//! It was not written for this pod, so it is advice: what we know is done, and each thing that we don't know is left out
-//! alone, with a sentence for the user. No sentence repeats a value of the file, which may hold secrets.
+//! The file was not written for this pod, so it is advice: known values are used, and each unknown one is left out on
+//! its own, with a sentence for the user. No sentence repeats a value of the file, because it may be a secret.
 
 use std::collections::BTreeMap;
 
@@ -19,28 +19,27 @@ use super::{
     text::{EnvName, EnvValue, Script},
 };
 
-/// What a file may hold, in bytes: far more than a person writes, far less than what is cut from an output.
+/// The largest file, in bytes: far more than a person writes, far less than the size at which an output is cut.
 pub const PROJECT_FILE_LIMIT: usize = 256 * 1024;
 
-/// What people are told the file is called.
+/// The file's name in sentences for users.
 const NAME: &str = "pinacle.yaml";
 
-/// Keys that are meant for the web app, or that were settled before the repository was there: what the container is
-/// made from. They may stand in the file, and change nothing.
+/// Keys for the web app, and keys of the container, which exists before the repository is cloned. They are allowed and
+/// ignored.
 const NOT_OURS: [&str; 7] = ["version", "name", "description", "tabs", "tier", "baseImage", "repository"];
 const OURS: &str = "template, services, environment, ports, hooks, install, processes";
 
-/// Keys of an entry without which it is still what was meant.
+/// Keys that an entry can do without.
 const SPARE: [&str; 2] = ["url", "healthCheck"];
 
-/// What the file says, and what was left out of it.
+/// The values of the file, and what was left out of it.
 #[derive(Default)]
 pub(super) struct Project {
     pub(super) config: PodConfig,
     pub(super) notices: Vec<SpecError>,
 }
 
-/// Reads the file's text.
 pub(super) fn read(text: &str) -> Project {
     let mut project = Project::default();
     if text.len() > PROJECT_FILE_LIMIT {
@@ -54,12 +53,12 @@ pub(super) fn read(text: &str) -> Project {
         Ok(Value::Object(keys)) => project.read_keys(keys),
         Ok(Value::Null) => {}
         Ok(_) => project.leave_out("", "it must hold keys and values, such as `install: pnpm install`"),
-        Err(error) => project.leave_out("", format!("it is no YAML: {}", place(&error))),
+        Err(error) => project.leave_out("", format!("it is not valid YAML: {}", place(&error))),
     }
     project
 }
 
-/// Where YAML ends to be one, without a word of the file: it may hold secrets.
+/// The place where the YAML is invalid. It repeats no text of the file, which may hold secrets.
 fn place(error: &serde_saphyr::Error) -> String {
     match error.location() {
         Some(location) => format!("see line {}, column {}", location.line(), location.column()),
@@ -93,7 +92,8 @@ impl Project {
         }
     }
 
-    /// A value that stands and falls as a whole, but for the keys in it that nobody needs.
+    /// Reads a value, or leaves it out as a whole. Of an object, unknown keys and those in [`SPARE`] are left out
+    /// alone.
     fn one<T: DeserializeOwned>(&mut self, path: &str, mut value: Value) -> Option<T> {
         loop {
             let error = match serde_path_to_error::deserialize(value.clone()) {
@@ -115,7 +115,7 @@ impl Project {
         }
     }
 
-    /// The entries of a list, each with its place in the file.
+    /// Reads the entries of a list, each with its index in the file.
     fn entries<T: DeserializeOwned>(&mut self, path: &str, value: Value) -> Option<Vec<(usize, T)>> {
         let list: Vec<Value> = self.one(path, value)?;
         if list.len() > MAX_ENTRIES {
@@ -136,7 +136,7 @@ impl Project {
         let mut variables = BTreeMap::new();
         for (name, value) in self.one::<Map<String, Value>>("environment", value)? {
             let path = key_path("environment", &name);
-            // `PORT: 3000` can mean but one thing; `VERSION: 3.10` is 3.1 by now.
+            // `PORT: 3000` has one meaning, but `VERSION: 3.10` was read as 3.1.
             let value = match value {
                 Value::Bool(_) => Value::String(value.to_string()),
                 Value::Number(number) if !number.is_f64() => Value::String(number.to_string()),
@@ -156,19 +156,20 @@ impl Project {
         self.side_by_side("ports", "", value, |ports| ports::resolve(ports).is_ok(), message)
     }
 
-    /// The entries of a list of which each fits beside those before it. What is wrong with another is in its key `below`.
+    /// Reads a list and leaves out each entry that `is_valid` refuses together with those before it. `below` is the
+    /// path of the wrong key in such an entry.
     fn side_by_side<T: Clone + DeserializeOwned>(
         &mut self,
         path: &str,
         below: &str,
         value: Value,
-        fit: impl Fn(Vec<T>) -> bool,
+        is_valid: impl Fn(Vec<T>) -> bool,
         message: &str,
     ) -> Option<Vec<T>> {
         let mut kept = Vec::new();
         for (index, entry) in self.entries(path, value)? {
             kept.push(entry);
-            if !fit(kept.clone()) {
+            if !is_valid(kept.clone()) {
                 kept.pop();
                 self.leave_out(format!("{path}[{index}]{below}"), message);
             }
@@ -202,7 +203,8 @@ impl Project {
         self.side_by_side("processes", ".name", value, |processes| processes::resolve(processes).is_ok(), message)
     }
 
-    /// Leaves out the template and the services that this installation has not, or that lack a variable they need.
+    /// Leaves out the template and the services that this installation does not have, or that lack a variable they
+    /// need.
     pub(super) fn keep_what_is_known(&mut self, catalog: &Catalog, is_set: impl Fn(&str) -> bool) {
         let lacking = |name: &str| format!("it needs {name}; set it under environment, or as a secret of the pod");
         if let Some(name) = self.config.template.take() {
@@ -238,7 +240,7 @@ impl Project {
     }
 }
 
-/// What to say instead of a sentence that repeats the value.
+/// The sentence in place of one that would repeat the value.
 fn advice(path: &str, key: &str) -> Option<&'static str> {
     match (path.split('[').next()?, key) {
         ("ports", "internal") => Some("this is not a port; use a number from 1 to 65535"),
@@ -293,32 +295,32 @@ mod tests {
     #[test]
     fn each_thing_that_is_unknown_is_left_out_alone_and_nothing_of_it_repeated() {
         for (text, says) in [
-            ("install: 5", "install: a number does not fit here; use a string or a list of strings"),
-            ("install: [5]", "install[0]: a number does not fit here; use a string"),
+            ("install: 5", "install: a number is not allowed here; use a string or a list of strings"),
+            ("install: [5]", "install[0]: a number is not allowed here; use a string"),
             ("instal: hunter22", "instal: there is no key of this name; known keys: template, services, "),
             ("template: hunter22", "template: there is no template of this name; known templates: custom, "),
             ("template: mastra-ai", "template: it needs OPENAI_API_KEY; set it under environment, or "),
-            ("services: redis", "services: a string does not fit here; use a list"),
+            ("services: redis", "services: a string is not allowed here; use a list"),
             ("services: [hunter22]", "services[0]: there is no service of this name; known services: claude-code, "),
             ("services: [redis, redis]", "services[1]: it listens on the port of another in the list"),
-            ("environment: [A=hunter22]", "environment: a list does not fit here; use an object"),
-            ("environment: {A: 1234.5678}", "environment.A: a number does not fit here; use a string"),
+            ("environment: [A=hunter22]", "environment: a list is not allowed here; use an object"),
+            ("environment: {A: 1234.5678}", "environment.A: a number is not allowed here; use a string"),
             ("environment: {A-B: hunter22}", "environment.A-B: \"A-B\" is not a name for a variable"),
             ("ports: [{name: a, internal: 99999}]", "ports[0].internal: this is not a port; use a number from 1 to"),
             ("ports: [{name: a, internal: 1, protocol: hunter22}]", "ports[0].protocol: this is not a protocol; use"),
             ("ports: [{name: hunter22, internal: 80}]", "ports[0]: its name or its number belongs to another, or"),
-            ("hooks: {preStart: hunter22}", "hooks.preStart: a string does not fit here; use a list"),
+            ("hooks: {preStart: hunter22}", "hooks.preStart: a string is not allowed here; use a list"),
             ("hooks: {after: []}", "hooks.after: there is no key of this name; known keys: preStart, postStart"),
             ("processes: [{name: Hunter22}]", "processes[0].name: this is not a name for a process; use up to 32"),
             ("processes: [{name: a}]", "processes[0]: the key \"startCommand\" is missing and has no default"),
             ("- a", "it must hold keys and values"),
-            ("environment: {A: [hunter22}", "it is no YAML: see line 1"),
-            ("environment: {A: hunter22, A: hunter22}", "it is no YAML: see line 1"),
+            ("environment: {A: [hunter22}", "it is not valid YAML: see line 1"),
+            ("environment: {A: hunter22, A: hunter22}", "it is not valid YAML: see line 1"),
         ] {
             let (spec, notices) = resolve(&json!({}), text);
             let [notice] = &notices[..] else { panic!("{text}: {notices:?}") };
-            let said = notice.trim_start_matches("pinacle.yaml").trim_start_matches([':', ' ']);
-            assert!(said.starts_with(says) && !notice.to_lowercase().contains("hunter22"), "{text}: {notice}");
+            let sentence = notice.trim_start_matches("pinacle.yaml").trim_start_matches([':', ' ']);
+            assert!(sentence.starts_with(says) && !notice.to_lowercase().contains("hunter22"), "{text}: {notice}");
             assert!(spec.environment.is_empty() && spec.ports.is_empty() && spec.processes.is_empty(), "{text}");
         }
     }
@@ -355,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_or_a_list_that_is_too_long_is_said_to_be() {
+    fn a_file_or_a_list_that_is_too_long_is_reported() {
         let (_, notices) = resolve(&json!({}), &"# x\n".repeat(PROJECT_FILE_LIMIT));
         assert_eq!(notices, ["pinacle.yaml: it is larger than 262144 bytes; shorten it"]);
         let (spec, notices) = resolve(&json!({}), &format!("install: [{}]", ["\"true\""; 51].join(", ")));
@@ -370,6 +372,6 @@ mod tests {
             let nine = vec![format!("*{of}"); 9].join(", ");
             text.extend([name.to_string(), format!(": &{name} [{nine}]\n")]);
         }
-        assert!(resolve(&json!({}), &text).1[0].starts_with("pinacle.yaml: it is no YAML: "));
+        assert!(resolve(&json!({}), &text).1[0].starts_with("pinacle.yaml: it is not valid YAML: "));
     }
 }

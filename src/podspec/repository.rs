@@ -1,5 +1,4 @@
-//! Where a pod's project comes from, what its folder is called, and what of its address is a
-//! secret.
+//! The repository of a pod: its address, the name of its folder, and the secrets in its address.
 
 use std::fmt;
 
@@ -11,26 +10,26 @@ const MAX_FOLDER: usize = 100;
 /// The folder's name where the address suggests none.
 const DEFAULT_FOLDER: &str = "project";
 
-/// How many characters a password must have to be hidden wherever it turns up. A shorter one would
-/// make the log unreadable; inside a URL it is hidden all the same.
+/// The fewest characters of a password that is hidden everywhere. Hiding a shorter one would make the log unreadable;
+/// inside a URL every password is hidden.
 const MIN_PASSWORD: usize = 4;
 
-/// How many characters a name without a password must have to be taken for a token.
+/// The fewest characters of a user name without a password that counts as a token.
 const MIN_TOKEN: usize = 8;
 
-/// What stands in the place of a password where the user's name is the token.
+/// The password that people write where the user name is the token.
 const NO_PASSWORD: &str = "x-oauth-basic";
 
 /// The repository that is cloned into a pod.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Repository {
-    /// An address that git understands and that is no option; it may hold credentials.
+    /// An address that git can clone from and does not take for an option; it may hold credentials.
     pub url: String,
     /// The branch; the repository's own default where it is `None`.
     pub branch: Option<String>,
 }
 
-/// Without the address, which may hold credentials.
+/// Leaves out the address, which may hold credentials.
 impl fmt::Debug for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Repository")
@@ -51,7 +50,7 @@ impl Repository {
         names.flatten().next().unwrap_or_else(|| DEFAULT_FOLDER.to_owned())
     }
 
-    /// What of the address must never be logged.
+    /// The parts of the address that must never be logged.
     pub(super) fn secrets(&self) -> Vec<String> {
         let Some(Address { scheme, login: Some(login), .. }) = Address::of(&self.url) else {
             return Vec::new();
@@ -72,7 +71,7 @@ impl Repository {
     }
 }
 
-/// A secret as it stands in a URL, and as what it stands for.
+/// A secret as it is written in a URL, and decoded.
 fn spellings(encoded: &str) -> Vec<String> {
     let mut spellings = vec![encoded.to_owned()];
     spellings.extend(percent_decoded(encoded).filter(|decoded| decoded != encoded));
@@ -89,7 +88,7 @@ fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// A part of a path as the name of a folder, if there is anything in it to name one by.
+/// Makes the name of a folder from a part of a path; `None` where the part holds no usable character.
 fn folder_name(part: &str) -> Option<String> {
     let part = part.strip_suffix(".git").unwrap_or(part);
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);

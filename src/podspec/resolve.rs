@@ -29,8 +29,8 @@ pub fn resolve(config: &Value, catalog: &Catalog) -> Result<PodSpec, SpecError> 
     settle(read(config)?, PodConfig::default(), catalog)
 }
 
-/// The project with the text of the repository's own `pinacle.yaml`, and what of it was left out. `is_secret` says of a
-/// variable whether it is a secret of the pod.
+/// Like [`resolve`], with the text of the repository's own `pinacle.yaml`; also returns what of the file was left out.
+/// `is_secret` says whether a variable is a secret of the pod.
 ///
 /// # Errors
 ///
@@ -49,11 +49,11 @@ pub fn resolve_project(
     Ok((settle(config, project.config, catalog)?.project, project.notices))
 }
 
-/// What in a config must never be shown, whatever else is wrong with it.
+/// The values in a config that must never be shown, even where the config has other errors.
 ///
 /// # Errors
 ///
-/// The first thing that keeps the config from being read at all.
+/// The first error that keeps the config from being read at all.
 pub fn secrets(config: &Value) -> Result<Vec<String>, SpecError> {
     let config = read(config)?;
     Ok(pod::secrets(&environment(config.environment.unwrap_or_default()), repository(config.repository).as_ref()))
@@ -67,7 +67,7 @@ fn read(config: &Value) -> Result<PodConfig, SpecError> {
     Ok(serde_path_to_error::deserialize(config)?)
 }
 
-/// What the pod's config says, then the project, then the template, then the defaults.
+/// Merges the pod's config, the project, the template and the defaults; the first that has a key wins.
 fn settle(config: PodConfig, project: PodConfig, catalog: &Catalog) -> Result<PodSpec, SpecError> {
     let template = match config.template.as_ref().or(project.template.as_ref()) {
         Some(name) => {
@@ -78,11 +78,11 @@ fn settle(config: PodConfig, project: PodConfig, catalog: &Catalog) -> Result<Po
     };
     let mut under = template.map(|template| template.config.clone()).unwrap_or_default();
     if config.template.is_none() {
-        // The file's template comes when the container is there.
+        // The container exists before the template that the file names is known.
         (under.tier, under.base_image) = (None, None);
     }
     let config = config.over(project);
-    // They are a part of how the template installs.
+    // They belong to the template's `install`, so an `install` in the config replaces them, too.
     let dependencies = template.filter(|_| config.install.is_none()).and_then(|template| template.dependencies);
     let config = config.over(under);
     let services = services(&config.services.unwrap_or_default(), catalog)?;
@@ -106,7 +106,7 @@ fn settle(config: PodConfig, project: PodConfig, catalog: &Catalog) -> Result<Po
     Ok(PodSpec { machine, project })
 }
 
-/// The services, of which no two may listen on the same port.
+/// Looks up the services, and checks that no two listen on the same port.
 fn services(names: &[String], catalog: &Catalog) -> Result<Vec<ServiceTemplate>, SpecError> {
     let mut services: Vec<ServiceTemplate> = Vec::with_capacity(names.len());
     for (index, name) in names.iter().enumerate() {
@@ -124,7 +124,7 @@ fn services(names: &[String], catalog: &Catalog) -> Result<Vec<ServiceTemplate>,
     Ok(services)
 }
 
-/// Which variables must be there, and who needs them.
+/// The variables that must be set, each with what needs it.
 fn required(template: Option<&PodTemplate>, services: &[ServiceTemplate]) -> Vec<(String, String)> {
     let of_template = template.iter().flat_map(|template| {
         let needs = format!("the template {}", &*template.name);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_are_told_the_known_ones() {
+    fn an_unknown_name_lists_the_known_ones() {
         assert_eq!(
             error(&json!({ "template": "vim" })),
             "pods.config template: there is no template named \"vim\"; known templates: custom, mastra-ai, nextjs, \

@@ -1,9 +1,8 @@
 //! Service templates: what can run in a pod, as data. The built-in ones are compiled in; an operator adds to them, or
 //! replaces them, with files of the same form in a folder.
 //!
-//! All texts are shell scripts. They are run in the project folder with the service's environment, over which the pod's
-//! own wins, and so nothing is ever pasted into them: `$PINACLE_PROJECT_DIR` and the other variables of the pod stand in
-//! them as in any script.
+//! All texts are shell scripts. They run in the project folder with the service's environment, over which the pod's own
+//! wins. Scripts read variables such as `$PINACLE_PROJECT_DIR`, so no value is ever pasted into them.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -11,7 +10,7 @@ use serde::Deserialize;
 
 use super::text::{EnvName, EnvValue, ProcessName, Script};
 
-/// What comes with the worker; a new one is a file, and its line here.
+/// The built-in services; a new one is a file, and its line here.
 pub(crate) const BUILT_IN: [&str; 7] = [
     include_str!("services/claude-code.toml"),
     include_str!("services/code-server.toml"),
@@ -22,7 +21,7 @@ pub(crate) const BUILT_IN: [&str; 7] = [
     include_str!("services/web-terminal.toml"),
 ];
 
-/// How a service is installed, run and judged.
+/// How a service is installed, run and checked.
 #[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceTemplate {
@@ -31,11 +30,11 @@ pub struct ServiceTemplate {
     pub description: String,
     /// The port in the pod that it listens on.
     pub default_port: Port,
-    /// Brings what the image lacks; run once in a pod.
+    /// Installs what the image lacks; runs once in a pod.
     pub(crate) install: Option<Script>,
     /// Runs the service in the foreground, under supervision. It should end with an `exec`.
     pub(crate) start: Script,
-    /// Tidies up after the service was stopped on purpose.
+    /// Cleans up after the service was stopped on purpose.
     pub(crate) cleanup: Option<Script>,
     /// The signal that asks it to end, if that is not TERM.
     #[serde(default)]
@@ -57,7 +56,7 @@ pub struct ServiceTemplate {
 pub(crate) struct HealthCheck {
     /// Succeeds when the service is healthy.
     pub(crate) command: Script,
-    /// How long to wait before the first look.
+    /// How long to wait before the first check.
     #[serde(default)]
     pub(crate) start_delay_seconds: u16,
     /// How long it may take to become healthy.
@@ -74,7 +73,7 @@ pub(crate) struct Hooks {
     pub(crate) post_start: Option<Script>,
 }
 
-/// The signals that servers take for a wish to end.
+/// The signals that ask a server to end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum StopSignal {
@@ -129,7 +128,7 @@ impl ServiceTemplate {
     }
 }
 
-/// Without the texts, which are long, and the environment.
+/// Leaves out the texts, which are long, and the environment.
 impl fmt::Debug for ServiceTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServiceTemplate")

@@ -1,7 +1,7 @@
-//! How JSON is read where what serde derives would be too lenient.
+//! Readers of JSON, for where serde's derived ones accept too much.
 //!
-//! A derived struct also takes a list of its fields, and nobody means that. And where one of two
-//! kinds of value may stand, serde's untagged enums forget in which place the error was.
+//! A derived struct also accepts a list of its fields, which is always a mistake. And serde's untagged enums lose the
+//! path of an error.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -58,7 +58,7 @@ impl<T: JsonSchema> JsonSchema for Object<T> {
 /// The most entries that a list in a config may have.
 pub(super) const MAX_ENTRIES: usize = 50;
 
-/// A list that is left out, or of a length that a pod can be made from.
+/// Reads an optional list of at most [`MAX_ENTRIES`] entries.
 pub(super) fn bounded<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where
     D: Deserializer<'de>,

@@ -1,4 +1,4 @@
-//! Pod templates: named configs that fill in what a pod's own leaves out. One data file each.
+//! Pod templates: named configs that fill in what a pod's own config leaves out. Each is one data file.
 
 use serde::Deserialize;
 
@@ -7,7 +7,7 @@ use super::{
     text::{EnvName, ProcessName},
 };
 
-/// What comes with the worker; a new one is a file, and its line here.
+/// The built-in templates; a new one is a file, and its line here.
 pub(super) const BUILT_IN: [&str; 6] = [
     include_str!("templates/custom.toml"),
     include_str!("templates/mastra-ai.toml"),
@@ -19,7 +19,7 @@ pub(super) const BUILT_IN: [&str; 6] = [
 
 const DEPENDENCIES: &str = include_str!("templates/dependencies.sh");
 
-/// What a template is for, where it installs what a project's own files ask for: all do it by one script.
+/// The kind of project whose dependencies a template installs. One script serves all kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dependencies {
@@ -35,13 +35,13 @@ impl Dependencies {
         }
     }
 
-    /// The command for the project's folder.
+    /// The command that installs the dependencies; it runs in the project's folder.
     #[must_use]
     pub fn command(self) -> String {
         format!("kind={}\n{DEPENDENCIES}", self.kind())
     }
 
-    /// What a person is shown of it.
+    /// The command as users see it.
     #[must_use]
     pub fn shown(self) -> &'static str {
         match self {
@@ -50,7 +50,8 @@ impl Dependencies {
         }
     }
 
-    /// What the command is marked as done by. Not its text: a newer worker's is no reason to install again.
+    /// The key that marks the command as done. It is not the command's text, because a newer worker's text must not
+    /// cause another install.
     #[must_use]
     pub fn mark(self) -> &'static str {
         self.kind()
@@ -67,9 +68,9 @@ pub(super) struct PodTemplate {
     /// Variables that the pod must have, in its environment or as secrets.
     #[serde(default)]
     pub(super) required_environment: Vec<EnvName>,
-    /// What is installed after the config's own `install`, and goes with it where a pod's config has another.
+    /// Installed after the config's own `install`; not installed where a pod's config has another `install`.
     pub(super) dependencies: Option<Dependencies>,
-    /// The same as may stand in `pods.config`, in TOML.
+    /// The keys of `pods.config`, in TOML.
     #[serde(default)]
     pub(super) config: PodConfig,
 }

@@ -1,12 +1,12 @@
-//! The kinds of text in a config. One that exists is one that was checked, so nothing after the
-//! parsing has to wonder whether there is a NUL in it or it begins with a dash.
+//! The kinds of text in a config. A value of these types was checked, so later code does not look for a NUL or a
+//! leading dash.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::error::quote;
 
-/// The longest reference to an image that Docker takes, in bytes, with room for its digest.
+/// The longest reference to an image that Docker accepts, in bytes, with room for its digest.
 const MAX_IMAGE: usize = 512;
 
 /// The longest name of a process, in bytes.
@@ -15,7 +15,7 @@ const MAX_PROCESS_NAME: usize = 32;
 /// The longest text in a config, in bytes.
 const MAX_TEXT: usize = 64 * 1024;
 
-/// Defines a text that is only made through its check. The check says what is wrong, in a sentence.
+/// Defines a text that is only made through its check. The check returns a sentence about what is wrong.
 macro_rules! checked_text {
     ($(#[$attribute:meta])* $name:ident, $check:path) => {
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
@@ -84,8 +84,8 @@ checked_text! {
     ImageName, image_name
 }
 
-/// Names that a variable of a pod's can't have, and whose they are. Dash counts the options of `getopts` in the one, and
-/// ends at once where it is no number; by the other it is known which terminal a process belongs to.
+/// Names that a pod's variables can't have, with their owners. Dash counts the options of `getopts` in `OPTIND`, and
+/// ends at once where it is not a number. `TMUX` shows which terminal a process belongs to.
 const TAKEN: [(&str, &str); 2] = [("OPTIND", "the shell"), ("TMUX", "the terminal")];
 
 pub(crate) fn env_name(text: &str) -> Result<(), String> {
@@ -128,8 +128,8 @@ fn label(text: &str) -> Result<(), String> {
 
 fn process_name(text: &str) -> Result<(), String> {
     let lower = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let fits = text.bytes().all(|byte| lower(byte) || byte == b'_' || byte == b'-');
-    if fits && text.len() <= MAX_PROCESS_NAME && text.bytes().next().is_some_and(lower) {
+    let is_plain = text.bytes().all(|byte| lower(byte) || byte == b'_' || byte == b'-');
+    if is_plain && text.len() <= MAX_PROCESS_NAME && text.bytes().next().is_some_and(lower) {
         return Ok(());
     }
     Err(format!(
@@ -140,11 +140,11 @@ fn process_name(text: &str) -> Result<(), String> {
 }
 
 fn image_name(text: &str) -> Result<(), String> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@-".contains(&byte);
-    let ends_fit = [text.bytes().next(), text.bytes().last()]
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@-".contains(&byte);
+    let has_plain_ends = [text.bytes().next(), text.bytes().last()]
         .iter()
         .all(|end| end.is_some_and(|byte| byte.is_ascii_alphanumeric()));
-    if ends_fit && text.bytes().all(fits) && !text.contains("//") && text.len() <= MAX_IMAGE {
+    if has_plain_ends && text.bytes().all(allowed) && !text.contains("//") && text.len() <= MAX_IMAGE {
         return Ok(());
     }
     Err(format!(
@@ -160,53 +160,53 @@ mod tests {
 
     use super::*;
 
-    fn fits<T: TryFrom<String>>(text: &str) -> bool {
+    fn accepts<T: TryFrom<String>>(text: &str) -> bool {
         T::try_from(text.to_owned()).is_ok()
     }
 
     #[test]
-    fn image_names_are_told_from_options_and_nonsense() {
+    fn options_and_nonsense_are_not_image_names() {
         for good in ["debian", "debian:12", "a/b_c.d", "localhost:5000/x/y:tag", "x@sha256:abc0"] {
-            assert!(fits::<ImageName>(good), "{good}");
+            assert!(accepts::<ImageName>(good), "{good}");
         }
         for bad in ["", "-v", "a b", "a\n", "a//b", "a:", "/a", "$(id)", "a;b", &"x".repeat(513)] {
-            assert!(!fits::<ImageName>(bad), "{bad}");
+            assert!(!accepts::<ImageName>(bad), "{bad}");
         }
     }
 
     #[test]
     fn names_of_processes_are_short_and_plain() {
         for good in ["web", "0", "a-b_c", &"x".repeat(32)] {
-            assert!(fits::<ProcessName>(good), "{good}");
+            assert!(accepts::<ProcessName>(good), "{good}");
         }
         for bad in ["", "-a", "_a", "Web", "a b", "ä", "a:b", &"x".repeat(33)] {
-            assert!(!fits::<ProcessName>(bad), "{bad}");
+            assert!(!accepts::<ProcessName>(bad), "{bad}");
         }
     }
 
     #[test]
     fn names_of_variables_are_words() {
         for good in ["A", "_", "path_2"] {
-            assert!(fits::<EnvName>(good), "{good}");
+            assert!(accepts::<EnvName>(good), "{good}");
         }
         for bad in ["OPTIND", "TMUX", "", "2A", "A-B", "A=B", "A B", "Ä", "A\n"] {
-            assert!(!fits::<EnvName>(bad), "{bad}");
+            assert!(!accepts::<EnvName>(bad), "{bad}");
         }
     }
 
     #[test]
     fn commands_and_labels_say_something() {
-        assert!(fits::<Script>("echo \"a\"\n\techo 'b'") && fits::<Label>("web server"));
+        assert!(accepts::<Script>("echo \"a\"\n\techo 'b'") && accepts::<Label>("web server"));
         for bad in ["", " \n", "a\0b"] {
-            assert!(!fits::<Script>(bad) && !fits::<Label>(bad), "{bad:?}");
+            assert!(!accepts::<Script>(bad) && !accepts::<Label>(bad), "{bad:?}");
         }
-        assert!(!fits::<Label>("a\nb"));
+        assert!(!accepts::<Label>("a\nb"));
     }
 
     proptest! {
         #[test]
         fn a_value_may_be_anything_but_a_nul(text in any::<String>()) {
-            prop_assert_eq!(fits::<EnvValue>(&text), !text.contains('\0'));
+            prop_assert_eq!(accepts::<EnvValue>(&text), !text.contains('\0'));
         }
     }
 }

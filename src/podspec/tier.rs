@@ -12,7 +12,7 @@ const TIERS: &str = include_str!("tiers.toml");
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tier {
-    /// Such as `dev.small`.
+    /// Its name, such as `dev.small`.
     pub name: String,
     /// CPUs; half of one is 0.5.
     pub cpu_cores: f32,
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_tier_is_told_the_known_ones() {
+    fn an_unknown_tier_lists_the_known_ones() {
         assert_eq!(
             find(Some("huge")).expect_err("no such tier").to_string(),
             "pods.config tier: there is no tier named \"huge\"; known tiers: dev.small, dev.medium, \

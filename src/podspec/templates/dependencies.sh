@@ -1,7 +1,7 @@
-# Installs what the project in this folder asks for, with the tool that it is written for, and says which and why. $kind
-# is what the template is for, node or python. What the project has of the other kind comes after that, and where that
-# fails, it is only said. Tools that the image lacks come from npm and PyPI, and stay for the user's terminal. It may run
-# again at any time. Not under `set -e`, which the worker's own `(...) || exit` switches off.
+# Installs what the project in this folder asks for, with the tool that the project uses, and prints which tool and why.
+# $kind is the template's kind, node or python. Dependencies of the other kind come after that, and their failure is
+# only printed. Tools that the image lacks come from npm and PyPI, and stay for the user's terminal. The script may run
+# again at any time. It does not use `set -e`, because the worker's own `(...) || exit` switches that off.
 
 does() {
     printf '%s: %s\n' "$why" "$*"
@@ -17,7 +17,7 @@ from_npm() {
 
 from_pypi() {
     command -v "$1" >/dev/null || does uv tool install --quiet "$1" || return
-    # Both bring certificates of their own, unless they are told of the system's.
+    # poetry and pipenv use certificates of their own, unless a variable names the system's.
     [ -z "${SSL_CERT_FILE:-}" ] || export REQUESTS_CA_BUNDLE="${REQUESTS_CA_BUNDLE:-$SSL_CERT_FILE}"
 }
 
@@ -51,11 +51,11 @@ install_node() {
     choose_node_manager
     case $manager in
         npm)
-            # Over what pnpm has linked, npm stumbles.
+            # npm fails on a node_modules that pnpm has linked.
             [ ! -e node_modules/.modules.yaml ] || rm -rf node_modules
             if [ -e package-lock.json ] || [ -e npm-shrinkwrap.json ]; then
                 does npm ci --no-audit --no-fund && return
-                why='the lockfile does not do'
+                why='the lockfile cannot be used'
             fi
             does npm install --no-audit --no-fund
             ;;
@@ -67,7 +67,7 @@ install_node() {
     esac
 }
 
-# The lockfile of version 1 is of another form than those that came after.
+# The lockfile of version 1 has another form than those of later versions.
 install_with_yarn() {
     if [ -z "$version" ]; then
         case $(sed -n '/^__metadata:/,/^$/s/^  version: *//p' yarn.lock 2>/dev/null) in
@@ -79,7 +79,7 @@ install_with_yarn() {
     case $version in
         1 | 1.* | [!0-9]1*) from_npm yarn yarn "$version" && does yarn install --non-interactive ;;
         *)
-            # Below what the project says itself: folders that every tool finds, and npm's own registry.
+            # The project's own settings win over these: folders that every tool finds, and npm's own registry.
             [ -e ~/.yarnrc.yml ] || printf 'nodeLinker: node-modules\nenableTelemetry: false\nnpmRegistryServer: "%s"\n' \
                 "$(npm config get registry)" >~/.yarnrc.yml
             export YARN_ENABLE_IMMUTABLE_INSTALLS=0
@@ -120,7 +120,7 @@ install_python() {
     case $way in
         uv)
             does uv sync && return
-            # Many a project is no package, though it says so.
+            # Many projects that declare a package can't be built as one.
             why='without the project itself'
             does uv sync --no-install-project
             ;;
@@ -144,7 +144,7 @@ install_python() {
                 set -- requirements*.txt
             fi
             why=$*
-            # Each with its option before it.
+            # Puts the option before each file.
             for file; do
                 shift
                 set -- "$@" --requirements "$file"
@@ -171,13 +171,13 @@ install() {
 if "has_$kind"; then
     install "$kind" || exit
     if "has_$other"; then
-        install "$other" || echo "what this project has of $other is not installed; the pod does without" >&2
+        install "$other" || echo "this project's $other dependencies are not installed; the pod goes on without" >&2
     fi
 elif "has_$other"; then
     install "$other" || exit
 else
     echo 'nothing to install: there is neither a package.json, a pyproject.toml with [project] or [tool.poetry], a Pipfile, a' \
         'requirements.txt nor a setup.py'
-    # For what is to come.
+    # For packages that are installed later.
     [ "$kind" = node ] || [ -e .venv ] || uv venv
 fi

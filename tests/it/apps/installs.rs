@@ -58,7 +58,7 @@ const PROJECTS: [(&str, Dependencies, &str, &str, &str); 8] = [
         "stale",
         Dependencies::Node,
         "npm init -y; npm install --package-lock-only; npm pkg set dependencies.is-number=7.0.0",
-        "the lockfile does not do: npm install",
+        "the lockfile cannot be used: npm install",
         "node_modules/is-number/package.json",
     ),
     (

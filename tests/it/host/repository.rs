@@ -302,7 +302,7 @@ async fn a_repositorys_own_file_fills_in_what_the_config_leaves_out() {
     // Not even YAML: what the user changes, a restart reads.
     inside(&pod, "echo install: [ >/workspace/repo/pinacle.yaml");
     db.done(&pod, "restart").await;
-    let no_yaml = "SELECT count(*) FROM pod_logs WHERE container_command IS NOT NULL AND stdout LIKE '%yaml: it is no YAML: see line%'";
+    let no_yaml = "SELECT count(*) FROM pod_logs WHERE container_command IS NOT NULL AND stdout LIKE '%yaml: it is not valid YAML: see line%'";
     assert_eq!(db.text(no_yaml).await, "1");
     db.done(&pod, "destroy").await;
     host.assert_as_before();

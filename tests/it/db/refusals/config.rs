@@ -31,7 +31,7 @@ async fn a_config_that_cannot_be_a_pod_is_refused_with_its_path() {
         (json!({ "services": ["vim"] }), &["services[0]", r#"no service named "vim""#]),
         (json!({ "template": "rails" }), &["template", r#"no template named "rails""#]),
         (json!({ "environment": { "A": "b\0" } }), &["environment.A", "NUL"]),
-        (json!({ "install": 5 }), &["install", "a number does not fit", "a string or a list"]),
+        (json!({ "install": 5 }), &["install", "a number is not allowed here", "a string or a list"]),
         (json!({ "repository": { "url": "-x" } }), &["repository.url"]),
     ]) {
         // PostgreSQL's jsonb holds no NUL at all, so that one never gets as far as a row.

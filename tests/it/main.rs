@@ -37,5 +37,6 @@ mod schema;
 mod secrets;
 mod services;
 mod sshd;
+mod step_table;
 mod support;
 mod templates;

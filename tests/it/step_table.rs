@@ -57,28 +57,58 @@ async fn ensure_in_the_middle(plan: &[Step], position: usize, ctx: &StepContext)
     ensure(&plan[position], ctx).await
 }
 
+/// Runs a plan as one worker does that is not interrupted.
+async fn run(stage: &Stage, pod: &str, kind: JobKind) {
+    stage.db.job(pod, kind.as_str()).await;
+    let ctx = stage.claim(pod).await;
+    for step in &plan_of(kind).steps() {
+        ensure(step, &ctx).await;
+    }
+    stage.succeed(&ctx, plan_of(kind).target).await;
+}
+
+/// Runs each step of a plan twice; the second time, and the step that follows, by another worker.
+async fn run_twice(stage: &Stage, pod: &str, kind: JobKind) {
+    let plan = plan_of(kind).steps();
+    stage.db.job(pod, kind.as_str()).await;
+    let mut ctx = stage.claim(pod).await;
+    for (position, step) in plan.iter().enumerate() {
+        let once = ensure_in_the_middle(&plan, position, &ctx).await;
+        if kind == JobKind::Create {
+            assert_eq!(once, expected(!is_in(&NEVER_ACT, step)), "{}", step.name);
+        }
+        let before = stage.state(pod).await;
+        ctx = stage.take_over(&ctx).await;
+        let again = ensure_in_the_middle(&plan, position, &ctx).await;
+        assert_eq!(stage.state(pod).await, before, "{kind}: {} was run twice", step.name);
+        assert_eq!(again, expected(is_in(&ALWAYS_ACT, step)), "{kind}: {} was run twice", step.name);
+    }
+    stage.succeed(&ctx, plan_of(kind).target).await;
+}
+
 #[tokio::test]
 async fn a_step_that_is_run_twice_changes_nothing_the_second_time() {
     let host = PodHost::in_lane().await;
     let stage = Stage::new(&host).await;
-    let pod = stage.pod("twice").await;
-    for kind in [JobKind::Create, JobKind::Stop, JobKind::Start, JobKind::Restart, JobKind::Destroy] {
-        let plan = plan_of(kind).steps();
-        stage.db.job(&pod, kind.as_str()).await;
-        let mut ctx = stage.claim(&pod).await;
-        for (position, step) in plan.iter().enumerate() {
-            let once = ensure_in_the_middle(&plan, position, &ctx).await;
-            if kind == JobKind::Create {
-                assert_eq!(once, expected(!is_in(&NEVER_ACT, step)), "{}", step.name);
-            }
-            let before = stage.state(&pod).await;
-            ctx = stage.take_over(&ctx).await;
-            let again = ensure_in_the_middle(&plan, position, &ctx).await;
-            assert_eq!(stage.state(&pod).await, before, "{kind}: {} was run twice", step.name);
-            assert_eq!(again, expected(is_in(&ALWAYS_ACT, step)), "{kind}: {} was run twice", step.name);
-        }
-        stage.succeed(&ctx, plan_of(kind).target).await;
-    }
+    let created_and_destroyed = async {
+        let pod = stage.pod("created").await;
+        run_twice(&stage, &pod, JobKind::Create).await;
+        run_twice(&stage, &pod, JobKind::Destroy).await;
+    };
+    let stopped_and_started = async {
+        let pod = stage.pod("stopped").await;
+        run(&stage, &pod, JobKind::Create).await;
+        run_twice(&stage, &pod, JobKind::Stop).await;
+        run_twice(&stage, &pod, JobKind::Start).await;
+        run(&stage, &pod, JobKind::Destroy).await;
+    };
+    let restarted = async {
+        let pod = stage.pod("restarted").await;
+        run(&stage, &pod, JobKind::Create).await;
+        run_twice(&stage, &pod, JobKind::Restart).await;
+        run(&stage, &pod, JobKind::Destroy).await;
+    };
+    futures::join!(created_and_destroyed, stopped_and_started, restarted);
     host.assert_as_before();
 }
 

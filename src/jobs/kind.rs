@@ -15,6 +15,8 @@ pub fn of(kind: JobKind) -> &'static Job {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::model::PodStatus;
 
@@ -31,5 +33,20 @@ mod tests {
         assert!(check_state(JobKind::Stop, PodStatus::Pending, false).is_err());
         assert!(check_state(JobKind::Start, PodStatus::Failed, false).is_err());
         assert!(check_state(JobKind::Start, PodStatus::Failed, true).is_ok());
+    }
+
+    #[test]
+    fn each_step_of_the_table_is_in_a_plan_under_a_name_of_its_own_and_says_how_it_is_undone() {
+        let kinds = [JobKind::Create, JobKind::Start, JobKind::Stop, JobKind::Restart, JobKind::Destroy];
+        let steps: Vec<_> = kinds.into_iter().flat_map(|kind| of(kind).plan.steps()).collect();
+        let planned: BTreeSet<_> = steps.iter().map(|step| step.name).collect();
+        let table = include_str!("../steps/table.rs").split("name: \"").skip(1);
+        let names: Vec<_> = table.filter_map(|row| row.split('"').next()).collect();
+        assert_eq!(names.iter().copied().collect::<BTreeSet<_>>(), planned);
+        assert_eq!(names.len(), planned.len(), "two steps have one name: {names:?}");
+        for (name, reason) in steps.iter().filter_map(|step| Some((step.name, step.needs_no_undo()?))) {
+            let is_fragment = reason.contains(' ') && !reason.ends_with('.') && reason.trim() == reason;
+            assert!(is_fragment, "{name} is not undone: {reason:?} does not say why");
+        }
     }
 }

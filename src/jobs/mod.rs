@@ -14,13 +14,13 @@ mod start;
 mod stop;
 mod transition;
 
-use crate::{model::JobKind, steps::Step};
+use crate::{model::JobKind, steps::Plan};
 pub use execution::execute;
 pub use interrupt::{Stop, StopReason};
 pub use retry::delay_after;
 pub use transition::JobOutcome;
 
-/// The steps of a kind of job, in their order.
-pub fn steps_of(kind: JobKind) -> Vec<Step> {
-    kind::of(kind).plan.steps()
+/// What a kind of job does, step by step.
+pub fn plan_of(kind: JobKind) -> &'static Plan {
+    &kind::of(kind).plan
 }

@@ -244,6 +244,11 @@ impl StepContext {
         self.with_place(|place| place.port.is_some())
     }
 
+    /// Whether the pod has a server.
+    pub fn is_placed(&self) -> bool {
+        self.with_place(|place| place.server_id.is_some())
+    }
+
     async fn pod_host_on(&self, server: Server) -> Result<PodHost, StepError> {
         let host = self.environment.hosts.get(&server)?;
         let sudo = host.docker_needs_sudo().await?;

@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::{Decision, Ensured, Part, Plan, StepContext, StepError, Undo, processes};
+use super::{Decision, Ensured, Part, Plan, StepContext, StepError, processes};
 use crate::{model::PodStatus, store::steps::StepEnd};
 
 /// Runs the plan's steps in order. A step whose part is in place is skipped, so a job that is taken up again resumes at
@@ -24,7 +24,7 @@ pub async fn run_steps(plan: &Plan, ctx: &StepContext, drain: &CancellationToken
         }
         ctx.progress.begin(position, step.name).await;
         let span = tracing::info_span!("step", step.name, step.position = position);
-        match (step.ensure)(ctx).instrument(span).await {
+        match step.ensure(ctx).instrument(span).await {
             Ok(Ensured::Changed) => ctx.progress.end(StepEnd::Succeeded).await,
             Ok(Ensured::Unchanged) => ctx.progress.end(StepEnd::Skipped).await,
             Err(error) => {
@@ -47,12 +47,7 @@ pub async fn run_steps(plan: &Plan, ctx: &StepContext, drain: &CancellationToken
 /// What could not be taken back.
 pub async fn undo(plan: &Plan, ctx: &StepContext) -> Result<(), StepError> {
     for step in plan.steps().into_iter().rev() {
-        match step.undo {
-            Undo::By(undo) => {
-                undo(ctx).await.map_err(|error| error.while_doing(&format!("undoing {}", step.name)))?;
-            }
-            Undo::Needless(reason) => tracing::debug!("The step {} is not undone: {reason}.", step.name),
-        }
+        step.undo(ctx).await?;
     }
     Ok(())
 }

@@ -43,6 +43,33 @@ pub struct Step {
     undo: Undo,
 }
 
+impl Step {
+    /// Sees that its part is in place.
+    pub async fn ensure(&self, ctx: &StepContext) -> Result<Ensured, StepError> {
+        (self.ensure)(ctx).await
+    }
+
+    /// Takes back what it made, where that is on no other step.
+    pub async fn undo(&self, ctx: &StepContext) -> Result<Ensured, StepError> {
+        match self.undo {
+            Undo::By(undo) => undo(ctx).await.map_err(|error| error.while_doing(&format!("undoing {}", self.name))),
+            Undo::Needless(reason) => {
+                tracing::debug!("The step {} is not undone: {reason}.", self.name);
+                Ok(Ensured::Unchanged)
+            }
+        }
+    }
+
+    /// Why it has no undo of its own.
+    #[cfg(test)]
+    pub(crate) fn needs_no_undo(&self) -> Option<&'static str> {
+        match self.undo {
+            Undo::By(_) => None,
+            Undo::Needless(reason) => Some(reason),
+        }
+    }
+}
+
 /// What a step does.
 type Act = for<'a> fn(&'a StepContext) -> BoxFuture<'a, Result<Ensured, StepError>>;
 

@@ -112,10 +112,11 @@ pub async fn port(ctx: &StepContext) -> Result<Ensured, StepError> {
 
 /// Gives server and port back; no command of this pod follows.
 pub async fn release(ctx: &StepContext) -> Result<Ensured, StepError> {
+    let was_placed = ctx.is_placed();
     removal::remove_fence(ctx).await?;
     places::release(ctx.db(), &ctx.fence).await?;
     ctx.is_on(None);
     ctx.holds(None);
     ctx.has_reserved(None);
-    Ok(Ensured::Changed)
+    Ok(Ensured::by(was_placed))
 }

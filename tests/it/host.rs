@@ -27,4 +27,5 @@ mod routing;
 mod secrets;
 mod services;
 mod sshd;
+mod step_table;
 mod templates;

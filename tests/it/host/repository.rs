@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 /// A git server beside the pod host, with one repository: public by git's own protocol, and over SSH for who has the key.
-struct GitServer {
+pub struct GitServer {
     folder: TempDir,
     servers: Vec<Child>,
     git_port: u16,
@@ -19,7 +19,7 @@ struct GitServer {
 }
 
 impl GitServer {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (git_port, ssh_port) = (free_port(), free_port());
         let base = folder.path().display().to_string();
@@ -74,7 +74,7 @@ impl GitServer {
         server
     }
 
-    fn public(&self) -> String {
+    pub fn public(&self) -> String {
         format!("git://{}:{}/repo.git", neighbour_address(), self.git_port)
     }
 

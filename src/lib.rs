@@ -13,6 +13,7 @@
 pub mod api;
 pub mod cli;
 pub mod docker;
+mod every;
 mod fault;
 pub mod fleet;
 #[cfg(fuzzing)]

@@ -8,9 +8,9 @@ use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::store;
+use crate::{every::Every, store, telemetry};
 
-/// A database that answers later than this is not ready.
+/// A database that responds later than this is not ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a request may go on once the worker has ended.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -18,13 +18,13 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
-struct Answers {
+struct Served {
     db: PgPool,
     drain: CancellationToken,
     metrics: PrometheusHandle,
 }
 
-/// Opens the address and returns what serves it until `drain`, then answers "not ready" until `end`.
+/// Opens the address and returns what serves it until `drain`, then served "not ready" until `end`.
 ///
 /// # Errors
 /// The address is taken or not this machine's, or metrics are already recorded.
@@ -40,11 +40,12 @@ pub async fn serve(
     // Where port 0 was asked for, this says which one it became.
     let address = listener.local_addr()?;
     let metrics = PrometheusBuilder::new().install_recorder()?;
+    telemetry::metrics::describe();
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(async |State(answers): State<Answers>| answers.metrics.render()))
-        .with_state(Answers { db, drain, metrics: metrics.clone() });
+        .route("/metrics", get(async |State(served): State<Served>| served.metrics.render()))
+        .with_state(Served { db, drain, metrics: metrics.clone() });
     tracing::info!(http.address = %address, "Health and metrics are served on http://{address}.");
     Ok(async move {
         let closing = end.clone();
@@ -61,20 +62,20 @@ pub async fn serve(
 
 /// Without it, what nobody asks for would grow.
 async fn keep_up(metrics: &PrometheusHandle) {
-    loop {
-        tokio::time::sleep(UPKEEP_INTERVAL).await;
+    let mut every = Every::new(UPKEEP_INTERVAL, CancellationToken::new());
+    while every.round().await {
         metrics.run_upkeep();
     }
 }
 
-async fn readyz(State(answers): State<Answers>) -> (StatusCode, &'static str) {
+async fn readyz(State(served): State<Served>) -> (StatusCode, &'static str) {
     const NOT_READY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
-    if answers.drain.is_cancelled() {
+    if served.drain.is_cancelled() {
         return (NOT_READY, "the worker is stopping\n");
     }
-    match tokio::time::timeout(READY_TIMEOUT, store::schema_is_current(&answers.db)).await {
+    match tokio::time::timeout(READY_TIMEOUT, store::schema_is_current(&served.db)).await {
         Ok(Ok(true)) => (StatusCode::OK, "ready\n"),
         Ok(Ok(false)) => (NOT_READY, "the schema is not current: run `pinacle-worker migrate`\n"),
-        Ok(Err(_)) | Err(_) => (NOT_READY, "the database does not answer\n"),
+        Ok(Err(_)) | Err(_) => (NOT_READY, "the database does not respond\n"),
     }
 }

@@ -4,6 +4,7 @@ mod check;
 mod commands;
 mod database;
 mod exit;
+mod help;
 mod interrupt;
 pub(crate) mod view;
 
@@ -117,7 +118,7 @@ enum Unparsed {
 fn parse(args: Vec<OsString>) -> Result<Cli, Unparsed> {
     let file = config_file(&args).filter(|file| !file.is_empty());
     let values = file.map(|file| settings::read_file(file.as_ref())).transpose().map_err(Unparsed::File)?;
-    let command = with_defaults(Cli::command(), &values.unwrap_or_default());
+    let command = help::only_what_is_used(with_defaults(Cli::command(), &values.unwrap_or_default()));
     let matches = command.try_get_matches_from(args).map_err(Unparsed::Usage)?;
     Cli::from_arg_matches(&matches).map_err(Unparsed::Usage)
 }

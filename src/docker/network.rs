@@ -5,14 +5,16 @@ use std::sync::Arc;
 use super::{
     Container, SubnetPool,
     names::{bridge_name, label_options, object_name},
+    runtime::ContainerRuntime,
 };
 use crate::{
+    podspec::Tier,
     remote::{Command, script},
     transcript::{HostError, Recorder},
 };
 
-/// Where clouds tell a machine its credentials. It stands for all that is private: from the host itself a pod may be kept by
-/// a firewall of the host's own.
+/// Where clouds serve a machine its credentials. It stands for all private addresses: a firewall of the host's own may
+/// keep a pod from the host alone.
 pub const METADATA: &str = "169.254.169.254";
 
 /// A function for bash in a container: whether an address is kept from it by the floor that `deploy/pod-host.sh` puts
@@ -41,17 +43,13 @@ impl NetworkManager {
         Self { recorder, sudo, pod_id: pod_id.to_owned(), installation: Arc::clone(installation), pool }
     }
 
-    fn docker<const N: usize>(&self, args: [&str; N]) -> Command {
-        Command::new("docker").args(args).sudo(self.sudo)
-    }
-
     /// What creates the pod's network, with the subnet that belongs to its port: the port is unique on its host, and so
-    /// is the subnet, without asking Docker for a free one (it has about thirty). What leaves the network fits the host's
-    /// way out: not all on that way say so when it doesn't.
+    /// is the subnet, without asking Docker for a free one (it has about thirty). The network's MTU
+    /// is that of the host's way out: routers on that way may drop larger packets without a word.
     pub async fn creation(&self, port: i32) -> Result<Command, HostError> {
         let subnet = self.pool.subnet_of(port);
-        let mut create = self
-            .docker(["network", "create", "--driver", "bridge", "--subnet", &subnet])
+        let mut create = Command::docker(self.sudo)
+            .args(["network", "create", "--driver", "bridge", "--subnet", &subnet])
             .args(["--opt", &format!("com.docker.network.bridge.name={}", bridge_name(&self.pod_id))]);
         if let Some(mtu) = self.mtu().await? {
             create = create.args(["--opt", &format!("com.docker.network.driver.mtu={mtu}")]);
@@ -66,12 +64,12 @@ impl NetworkManager {
     async fn mtu(&self) -> Result<Option<u16>, HostError> {
         const FACT: &str = "mtu";
         let facts = &self.recorder.host.facts;
-        if let Some(told) = facts.get(FACT) {
-            return Ok(unusual_mtu(&told));
+        if let Some(value) = facts.get(FACT) {
+            return Ok(unusual_mtu(&value));
         }
-        let told = self.recorder.run_unchecked(&way_out()).await?.stdout;
-        facts.put(FACT.to_owned(), told.clone());
-        Ok(unusual_mtu(&told))
+        let value = self.recorder.run_unchecked(&way_out()).await?.stdout;
+        facts.put(FACT.to_owned(), value.clone());
+        Ok(unusual_mtu(&value))
     }
 
     /// Puts the pod's container, which must not run, into the pod's network. Docker starts none that still names a
@@ -79,9 +77,12 @@ impl NetworkManager {
     pub async fn connect_container(&self, container: &Container) -> Result<(), HostError> {
         let name = object_name(&self.pod_id);
         if container.names_network() {
-            self.recorder.run(&self.docker(["network", "disconnect", "--force", &name, &name])).await?;
+            self.recorder
+                .run(&Command::docker(self.sudo).args(["network", "disconnect", "--force", &name, &name]))
+                .await?;
         }
-        let connect = self.docker(["network", "connect", &name, &name]).label("🌐 Connecting the container");
+        let connect =
+            Command::docker(self.sudo).args(["network", "connect", &name, &name]).label("🌐 Connecting the container");
         self.recorder.run(&connect).await.map(drop)
     }
 
@@ -93,14 +94,48 @@ impl NetworkManager {
     }
 }
 
+impl ContainerRuntime {
+    /// Creates the network by `creation`, and the volume meanwhile where there is none: neither needs the other.
+    pub async fn create_network(&self, creation: Command, tier: &Tier) -> Result<(), HostError> {
+        let lacks_volume = !self.found().await?.has_workspace();
+        let create = if lacks_volume {
+            creation.beside(&self.volume_creation(tier).await?)?.label("🌐 Creating network and volume")
+        } else {
+            creation
+        };
+        let created = self.recorder.run(&create).await?.stdout;
+        self.update(|found| {
+            // Docker prints the network's id, and the volume's name.
+            found.networks.extend(created.lines().filter(|line| *line != self.name).map(str::to_owned));
+            if lacks_volume {
+                found.add_volume(&self.name);
+            }
+        })
+        .await;
+        Ok(())
+    }
+
+    /// Removes every network of the pod. True where there was one.
+    pub async fn remove_networks(&self) -> Result<bool, HostError> {
+        let networks = self.found().await?.networks;
+        if networks.is_empty() {
+            return Ok(false);
+        }
+        let remove = Command::docker(self.sudo).args(["network", "rm"]).args(networks).label("🗑️ Removing the network");
+        self.recorder.run(&remove).await?;
+        self.update(|found| found.networks.clear()).await;
+        Ok(true)
+    }
+}
+
 /// Asks a host for the MTU of its way out, which [`unusual_mtu`] reads.
 pub fn way_out() -> Command {
     script(WAY_OUT, [])
 }
 
 /// The MTU of a host's way out, where it is another than Docker gives to a network by itself.
-pub fn unusual_mtu(told: &str) -> Option<u16> {
-    told.trim().parse().ok().filter(|mtu| *mtu >= MIN_MTU && *mtu != DOCKERS_MTU)
+pub fn unusual_mtu(value: &str) -> Option<u16> {
+    value.trim().parse().ok().filter(|mtu| *mtu >= MIN_MTU && *mtu != DOCKERS_MTU)
 }
 
 /// The ports in the state LISTEN, from the text of `/proc/net/tcp` and `tcp6`.
@@ -122,10 +157,10 @@ mod tests {
 
     #[test]
     fn an_mtu_is_said_where_docker_would_take_another() {
-        for (told, mtu) in
+        for (value, mtu) in
             [("1400\n", Some(1400)), ("9000", Some(9000)), ("1500\n", None), ("", None), ("65536", None), ("0", None)]
         {
-            assert_eq!(unusual_mtu(told), mtu, "{told:?}");
+            assert_eq!(unusual_mtu(value), mtu, "{value:?}");
         }
     }
 

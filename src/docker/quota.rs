@@ -17,7 +17,7 @@ pub type Megabytes = i32;
 
 impl DiskQuota {
     /// From one line: Docker's storage driver, then as in [`Self::of`].
-    pub fn told(line: &str) -> Self {
+    pub fn parse(line: &str) -> Self {
         let (driver, mount) = line.split_once(' ').unwrap_or((line, ""));
         Self::of(driver, mount)
     }

@@ -47,7 +47,7 @@ impl HostDirectory {
             host: server.name.clone(),
             reason: "the worker has no SSH key. Set SSH_PRIVATE_KEY, or SSH_PRIVATE_KEY_FILE".to_owned(),
         })?;
-        // What is none is said when it is used.
+        // A key that cannot be read is reported when it is used.
         Ok(private_key::read(text.expose_secret()).map_or_else(|_| text.clone(), SecretString::from))
     }
 }
@@ -62,10 +62,10 @@ fn endpoint(server: &Server) -> Result<Option<Endpoint>, ConnectionError> {
     };
     Ok(Some(Endpoint {
         host: server.ssh_host.clone().ok_or_else(|| missing("servers.ssh_host is empty"))?,
-        port: u16::try_from(server.ssh_port).map_err(|_| missing("servers.ssh_port is no port"))?,
+        port: u16::try_from(server.ssh_port).map_err(|_| missing("servers.ssh_port is out of range"))?,
         user: server.ssh_user.clone(),
         host_key: server.ssh_host_key.clone().ok_or_else(|| {
-            missing("no host key is pinned (servers.ssh_host_key is empty), so nobody knows who answers")
+            missing("no host key is pinned (servers.ssh_host_key is empty), so the worker cannot know which host it reaches")
         })?,
     }))
 }

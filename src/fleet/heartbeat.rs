@@ -8,21 +8,22 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::HostDirectory;
-use crate::store::servers::{self, Server};
+use crate::{
+    every::Every,
+    store::servers::{self, Server},
+};
 
 const INTERVAL: Duration = Duration::from_secs(30);
 
 /// Probes every server that is not offline, until `end`.
 pub async fn keep_connected(db: PgPool, hosts: Arc<HostDirectory>, end: CancellationToken) {
-    loop {
-        let round = async {
+    let mut every = Every::new(INTERVAL, end.clone());
+    while every.round().await {
+        let probe_all = async {
             let servers = servers::in_use(&db).await.unwrap_or_default();
             join_all(servers.iter().map(|server| probe(&db, &hosts, server))).await;
         };
-        tokio::select! {
-            () = async { round.await; tokio::time::sleep(INTERVAL).await } => {}
-            () = end.cancelled() => return,
-        }
+        end.run_until_cancelled(probe_all).await;
     }
 }
 

@@ -60,18 +60,24 @@ async fn work(job: &Job, prepared: Prepared, claimed: &Claimed, stop: &Stop, dra
         steps::run_steps(&job.plan, &ctx, drain).await
     };
     let Err((part, error)) = ran else { return Transition::Succeed(job.plan.target) };
+    log(job, claimed, &error);
     let transition = judge(&error, claimed, stop, drain);
     if part == Part::Host || !matches!(transition, Transition::Fail(JobStatus::Failed, _)) {
         return settle(transition, job, ctx).await;
     }
     let ctx = open(ctx, stop).await;
-    // It may have been told to stop meanwhile.
+    // A cancel may have come meanwhile.
     match judge(&error, claimed, stop, drain) {
         Transition::Fail(JobStatus::Failed, error) => {
             Transition::Keep(format!("{}{KEPT}", error.trim_end_matches('.')))
         }
         other => settle(other, job, ctx).await,
     }
+}
+
+/// With what the error comes from.
+fn log(job: &Job, claimed: &Claimed, error: &(dyn std::error::Error + 'static)) {
+    tracing::info!(error, "The {} of pod {} has stopped at a step.", job.kind, claimed.pod_id);
 }
 
 /// What to do about a pod that is kept.

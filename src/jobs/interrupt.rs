@@ -1,4 +1,4 @@
-//! How an execution is told to stop, and why.
+//! How an execution is stopped, and why.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,7 +9,7 @@ use crate::fault;
 /// Why an execution has to stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {
-    /// Somebody wished so; the sentence says who.
+    /// On request; the sentence says whose.
     Cancelled(String),
     /// The job has run for as long as a job may.
     Deadline,

@@ -64,7 +64,7 @@ pub(super) enum Transition {
     Nothing,
 }
 
-/// What follows from an error, and from what the execution was told meanwhile.
+/// What follows from an error, and from a stop that was asked for meanwhile.
 pub(super) fn judge(error: &StepError, claimed: &Claimed, stop: &Stop, drain: &CancellationToken) -> Transition {
     let (message, attempt_is_last) = (error.message.clone(), claimed.attempt >= claimed.max_attempts);
     match (error.decision, stop.reason()) {

@@ -9,7 +9,7 @@ use crate::{
     docker::image_fact,
     fleet::HostDirectory,
     podspec::DEFAULT_IMAGE,
-    remote::{Collected, Command, ConnectionError, command::docker_words},
+    remote::{Command, ConnectionError, Policy, Ran, command::docker_words},
     store::{
         images,
         servers::{self, Server},
@@ -80,10 +80,9 @@ impl ImageCleanup {
         let docker = docker_words(host.docker_needs_sudo().await?).join(" ");
         let needed = (u64::from(self.min_free_gb) * KIB_PER_GB).to_string();
         let clean = Command::new("sh").args(["-c", SCRIPT, "sh", &needed, &docker]).args(&images).timeout(TIMEOUT);
-        let mut output = Collected::default();
-        let outcome = host.connection.exec(&clean, None, &mut output, &CancellationToken::new()).await?;
+        let Ran { outcome, output } = host.run(&clean, Policy::Plain, &CancellationToken::new()).await?;
         if !outcome.success() {
-            return Err(Stopped::Docker(format!("the cleanup {outcome}: {}", output.said())));
+            return Err(Stopped::Docker(format!("the cleanup {outcome}: {}", output.stderr_head())));
         }
         // What the host says counts for what it was asked of.
         let printed = String::from_utf8_lossy(&output.stdout);

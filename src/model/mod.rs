@@ -4,10 +4,12 @@ mod capacity;
 mod job;
 mod lease;
 mod log;
+mod orphan;
 mod pod;
 
 pub use capacity::{JobLimits, PORTS, Reservation};
 pub use job::{JobKind, JobStatus};
 pub use lease::{Fence, LeaseClock};
 pub use log::Update;
+pub use orphan::{Orphan, OrphanKind};
 pub use pod::{PodStatus, SECRET_NAMES};

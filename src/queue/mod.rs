@@ -22,8 +22,8 @@ pub const DATABASE_PATIENCE: Duration = LEASE_VALIDITY.saturating_mul(2);
 /// After how much silence another worker takes a job over. Longer than [`LEASE_VALIDITY`] by what a command needs to
 /// be ended, though the fence would make an earlier takeover safe, too.
 pub const TAKEOVER_SILENCE: Duration = Duration::from_secs(15);
-/// How long after its deadline a job is taken over although its worker still beats: that worker had the time to end the
-/// job and to undo it, and must be stuck.
+/// How long after its deadline a job is taken over although its worker still renews the lease: that worker had the time
+/// to end the job and to undo it, and must be stuck.
 pub const DEADLINE_OVERRUN: Duration = Duration::from_mins(10);
 /// How often a worker looks for what was left behind.
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(2);

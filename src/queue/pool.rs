@@ -44,7 +44,7 @@ pub struct PoolSettings {
     pub concurrency: u32,
     /// How long one execution of a job may take.
     pub job_timeout: Duration,
-    /// How long jobs may go on, to the end of a step, once the worker was told to stop.
+    /// How long jobs may go on, to the end of a step, once the worker is stopping.
     pub drain_timeout: Duration,
 }
 
@@ -100,7 +100,7 @@ pub async fn run(environment: Environment, db: PgPool, settings: PoolSettings, d
 
     pool.tasks.close();
     if tokio::time::timeout(pool.settings.drain_timeout, pool.tasks.wait()).await.is_err() {
-        tracing::warn!("Jobs still run after the drain timeout; they are interrupted and handed back.");
+        tracing::warn!("Jobs still run after the drain timeout; they are interrupted and released.");
         pool.running.stop_all(&StopReason::Shutdown);
         drop(tokio::time::timeout(ABORT_GRACE, pool.tasks.wait()).await);
     }
@@ -190,7 +190,7 @@ async fn take(pool: &Arc<Pool>, queue: Queue, pod_id: &str, wakeup: &str) {
     };
     match jobs::claim(&pool.environment.db, pod_id, wakeup, &claimant).await {
         Ok(Some(claimed)) => {
-            let span = tracing::info_span!("job.run", job.id = %claimed.job_id, job.kind = %claimed.kind,
+            let span = tracing::info_span!("job", job.id = %claimed.job_id, job.kind = %claimed.kind,
                 pod.id = %claimed.pod_id, job.attempt = claimed.attempt);
             work(pool, claimed).instrument(span).await;
         }

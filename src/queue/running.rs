@@ -1,4 +1,4 @@
-//! What this process runs right now, and how each of it is told to stop.
+//! The executions of this process, and how each is stopped.
 
 use std::{
     collections::HashMap,
@@ -42,8 +42,8 @@ impl Running {
         self.with(|running| running.values().for_each(|execution| execution.stop.because(reason.clone())));
     }
 
-    /// Stops what the database no longer says is ours, of what was begun before `asked_at`, and what somebody wished to
-    /// stop.
+    /// Stops what the database no longer says is ours, of what was begun before `asked_at`, and what was
+    /// cancelled.
     pub fn compare(&self, held: &[Held], asked_at: Instant) {
         self.with(|running| {
             for (job_id, execution) in running.iter().filter(|(_, execution)| execution.since < asked_at) {

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{DEADLINE_OVERRUN, SWEEP_INTERVAL, TAKEOVER_SILENCE};
 use crate::{
+    every::Every,
     store::{Portion, jobs, wakeups},
     telemetry::metrics::JOBS_RESCUED,
 };
@@ -20,12 +21,9 @@ struct Sweep {
 
 pub async fn run(db: PgPool, end: CancellationToken) {
     let mut sweep = Sweep::default();
-    loop {
+    let mut every = Every::new(SWEEP_INTERVAL, end);
+    while every.round().await {
         sweep.next(&db).await;
-        tokio::select! {
-            () = tokio::time::sleep(SWEEP_INTERVAL) => {}
-            () = end.cancelled() => return,
-        }
     }
 }
 

@@ -12,41 +12,9 @@ use crate::{
         names::{is_foreign, is_pod_id, object_name},
     },
     model::{JobKind, PodStatus},
+    model::{Orphan, OrphanKind},
     store::reconcile::{MAX_LEAD, PodRecord},
 };
-
-/// A thing on the host, by what removes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    // In the order in which Docker lets go of them.
-    Container,
-    Network,
-    Volume,
-    Fence,
-}
-
-impl Kind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Container => "container",
-            Self::Network => "network",
-            Self::Volume => "volume",
-            Self::Fence => "fence",
-        }
-    }
-}
-
-/// A thing that no pod accounts for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Orphan {
-    pub kind: Kind,
-    pub key: String,
-    pub name: String,
-    pub pod_id: String,
-    /// A container that runs.
-    pub runs: bool,
-    pub why: String,
-}
 
 /// What brings a pod back to what the database says of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,18 +111,18 @@ pub fn compare(sides: &Sides<'_>) -> Differences {
     for fence in sides.inventory.fences.iter().filter(idle) {
         if let Some(why) = why(&fence.key).filter(|_| is_pod_id(&fence.key)) {
             let (key, name, pod_id) = (fence.key.clone(), fence.key.clone(), fence.key.clone());
-            differences.orphans.push(Orphan { kind: Kind::Fence, key, name, pod_id, runs: false, why });
+            differences.orphans.push(Orphan { kind: OrphanKind::Fence, key, name, pod_id, runs: false, why });
         }
     }
     differences
 }
 
 /// All that carries a label, and whether it runs.
-fn things(inventory: &Inventory) -> impl Iterator<Item = (Kind, &Labelled, bool)> {
+fn things(inventory: &Inventory) -> impl Iterator<Item = (OrphanKind, &Labelled, bool)> {
     let containers = inventory.containers.iter();
-    let containers = containers.map(|found| (Kind::Container, &found.labelled, is_up(found)));
-    let networks = inventory.networks.iter().map(|network| (Kind::Network, network, false));
-    containers.chain(networks).chain(inventory.volumes.iter().map(|volume| (Kind::Volume, volume, false)))
+    let containers = containers.map(|found| (OrphanKind::Container, &found.labelled, is_up(found)));
+    let networks = inventory.networks.iter().map(|network| (OrphanKind::Network, network, false));
+    containers.chain(networks).chain(inventory.volumes.iter().map(|volume| (OrphanKind::Volume, volume, false)))
 }
 
 /// Whether it holds its memory.

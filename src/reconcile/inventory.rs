@@ -1,4 +1,4 @@
-//! What a host holds, in one look. A list that is cut short, or that Docker had no part in, is none.
+//! What a host holds, in one listing. A listing that is cut short, or to which Docker did not contribute, is an error.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     docker::Limits,
-    remote::{Collected, Command, ConnectionError, Host, command::docker_words},
+    remote::{Command, ConnectionError, Host, Policy, Ran, command::docker_words},
 };
 
 const SCRIPT: &str = include_str!("inventory.sh");
@@ -108,10 +108,9 @@ impl Inventory {
     pub async fn take(host: &Host, cancel: &CancellationToken) -> Result<Self, InventoryError> {
         let docker = docker_words(host.docker_needs_sudo().await?);
         let list = Command::new("sh").args(["-c", SCRIPT, "sh"]).args(docker.iter().copied()).timeout(TIMEOUT);
-        let mut output = Collected::default();
-        let outcome = host.connection.exec(&list, None, &mut output, cancel).await?;
+        let Ran { outcome, output } = host.run(&list, Policy::Plain, cancel).await?;
         if !outcome.success() {
-            return Err(InventoryError::NotWhole(format!("the listing {outcome}: {}", output.said())));
+            return Err(InventoryError::NotWhole(format!("the listing {outcome}: {}", output.stderr_head())));
         }
         Self::parse(&String::from_utf8_lossy(&output.stdout))
     }
@@ -120,9 +119,9 @@ impl Inventory {
         let (mut inventory, mut docker, mut ended) = (Self::default(), false, false);
         for line in lines.lines() {
             let line = serde_json::from_str(line).map_err(|error| {
-                // The error repeats what did not fit, however long.
+                // The error repeats the line, however long.
                 let error = error.to_string();
-                InventoryError::NotWhole(format!("{:?} is no part of a listing: {}", quoted(line), quoted(&error)))
+                InventoryError::NotWhole(format!("{:?} is not a line of a listing: {}", quoted(line), quoted(&error)))
             })?;
             match line {
                 Line::Network(network) => inventory.networks.push(network),

@@ -1,6 +1,6 @@
-//! What no pod accounts for: quarantined at its first sighting, and removed when it is seen again after the grace
-//! period. Each command names the pod on the label, under a lease that is newer than any that the host has seen, so
-//! that whatever still acts for this pod there is ended first.
+//! Orphans: quarantined when they are new, and removed when they are seen again after the grace period. Each command runs
+//! for the pod on the label, under a lease that is newer than any that the host has seen, so that whatever still acts for
+//! this pod there is ended first.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -10,16 +10,15 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    compare::{Kind, Orphan},
     inventory::Inventory,
     reconciler::{LOCKED, Reconciler, Report, Stopped},
 };
 use crate::{
-    model::LeaseClock,
-    remote::{Collected, Command, Host, Outcome, guard::FencedBy},
+    model::{LeaseClock, Orphan, OrphanKind},
+    remote::{Command, Host, Policy, Ran, guard::FencedBy},
     store::{
         self,
-        orphans::{self, Extra, Sighting},
+        orphans::{self, OrphanState},
         reconcile::{PodRecord, raise_lease},
         servers::Server,
     },
@@ -51,53 +50,48 @@ impl<'a> Leases<'a> {
     }
 }
 
-impl Orphan {
-    fn record(&self) -> Extra<'_> {
-        Extra { kind: self.kind.as_str(), key: &self.key, pod_id: &self.pod_id }
-    }
-
-    fn subject(&self) -> String {
-        format!("{} {}", self.kind.as_str(), self.name)
-    }
+fn subject(orphan: &Orphan) -> String {
+    format!("{} {}", orphan.kind.as_str(), orphan.name)
 }
 
-/// A pod's name on a host, under a lease.
-struct Claim<'a> {
+/// Acts on a host for a pod, under a lease.
+struct Remover<'a> {
     host: &'a Host,
     sudo: bool,
     fence: FencedBy,
     cancel: &'a CancellationToken,
 }
 
-impl Claim<'_> {
-    fn docker<const N: usize>(&self, args: [&str; N]) -> Command {
-        Command::new("docker").args(args).sudo(self.sudo).timeout(TIMEOUT)
-    }
-
-    /// Runs a command that has to succeed, or says how it went wrong.
+impl Remover<'_> {
+    /// Runs a command that has to succeed; the error says how it went wrong.
     async fn run(&self, command: &Command) -> Result<(), String> {
-        let mut output = Collected::default();
         self.fence.clock.extend(Instant::now() + ORDER_VALIDITY);
-        match self.host.connection.exec(command, Some(&self.fence), &mut output, self.cancel).await {
-            Ok(Outcome::Exited(0)) => Ok(()),
-            Ok(outcome) => Err(format!("`{}` {outcome}: {}", command.shown(str::to_owned), output.said())),
+        match self.host.run(command, Policy::Fenced(&self.fence), self.cancel).await {
+            Ok(ran) if ran.outcome.success() => Ok(()),
+            Ok(Ran { outcome, output }) => {
+                Err(format!("`{}` {outcome}: {}", command.shown(str::to_owned), output.stderr_head()))
+            }
             Err(error) => Err(error.to_string()),
         }
     }
 
+    fn docker(&self, args: &[&str]) -> Command {
+        Command::docker(self.sudo).args(args.iter().copied()).timeout(TIMEOUT)
+    }
+
     /// Keeps a container from doing harm until it is removed, in a way that a person can take back.
     async fn quarantine(&self, orphan: &Orphan) -> Result<(), String> {
-        self.run(&self.docker(["container", "stop", &orphan.key])).await?;
-        self.run(&self.docker(["container", "update", "--restart", "no", &orphan.key])).await
+        self.run(&self.docker(&["container", "stop", &orphan.key])).await?;
+        self.run(&self.docker(&["container", "update", "--restart", "no", &orphan.key])).await
     }
 
     async fn remove(&self, orphan: &Orphan) -> Result<(), String> {
         self.run(&match orphan.kind {
-            Kind::Container => self.docker(["container", "rm", "--force", "--volumes", &orphan.key]),
-            Kind::Network => self.docker(["network", "rm", &orphan.key]),
-            Kind::Volume => self.docker(["volume", "rm", &orphan.key]),
+            OrphanKind::Container => self.docker(&["container", "rm", "--force", "--volumes", &orphan.key]),
+            OrphanKind::Network => self.docker(&["network", "rm", &orphan.key]),
+            OrphanKind::Volume => self.docker(&["volume", "rm", &orphan.key]),
             // The guard removes the file of a pod that is closed.
-            Kind::Fence => Command::new("true").closes_fence(),
+            OrphanKind::Fence => Command::new("true").closes_fence(),
         })
         .await
     }
@@ -113,23 +107,23 @@ impl Reconciler {
         report: &mut Report,
         cancel: &CancellationToken,
     ) -> Result<(), Stopped> {
-        let mut by_pod: BTreeMap<&str, Vec<(&Orphan, Sighting)>> = BTreeMap::new();
+        let mut by_pod: BTreeMap<&str, Vec<(&Orphan, OrphanState)>> = BTreeMap::new();
         for orphan in orphans {
-            let sighting = orphans::look_up(&self.db, &server.id, orphan.record(), self.grace).await?;
-            by_pod.entry(&orphan.pod_id).or_default().push((orphan, sighting));
+            let state = orphans::state(&self.db, &server.id, orphan, self.grace).await?;
+            by_pod.entry(&orphan.pod_id).or_default().push((orphan, state));
         }
         if !self.dry_run {
-            let seen: Vec<_> = orphans.iter().map(Orphan::record).collect();
-            orphans::forget_others(&self.db, &server.id, &seen).await?;
+            orphans::forget_others(&self.db, &server.id, orphans).await?;
         }
         // A fence file alone holds nobody's data, and may be one of many that a host has collected.
-        let acted_on = orphans.iter().filter(|orphan| orphan.kind != Kind::Fence).map(|orphan| orphan.pod_id.as_str());
+        let acted_on =
+            orphans.iter().filter(|orphan| orphan.kind != OrphanKind::Fence).map(|orphan| orphan.pod_id.as_str());
         let pods: HashSet<_> = acted_on.collect();
         let stop = pods.len() > self.max_removals;
         if stop {
             report.stopped = Some(format!(
                 "things of {} pods that the database does not account for are on this server, and more than {} are \
-                 taken for a wrong database rather than for wrong things; none is touched. If they shall go, run \
+                 taken for a wrong database rather than for wrong things; none of them is touched. To remove them, run \
                  `pinacle-worker reconcile --max-removals {}`",
                 pods.len(),
                 self.max_removals,
@@ -145,9 +139,9 @@ impl Reconciler {
                 continue;
             };
             let fence = FencedBy { pod_id: pod_id.to_owned(), lease, clock: LeaseClock::new(Instant::now()) };
-            let claim = Claim { host, sudo, fence, cancel };
-            if !self.dry_run && !stop && things.iter().any(|(_, sighting)| *sighting != Sighting::Again) {
-                match raise_lease(&self.db, &server.id, pod_id, claim.fence.lease).await {
+            let remover = Remover { host, sudo, fence, cancel };
+            if !self.dry_run && !stop && things.iter().any(|(_, state)| *state != OrphanState::Waiting) {
+                match raise_lease(&self.db, &server.id, pod_id, remover.fence.lease).await {
                     Err(error) if store::is_locked(&error) => {
                         report.add(format!("pod {pod_id}"), "it has left things on this server", LOCKED);
                         continue;
@@ -155,14 +149,14 @@ impl Reconciler {
                     raised => raised?,
                 }
             }
-            for (orphan, sighting) in &things {
+            for (orphan, state) in &things {
                 let done =
-                    if stop { "not touched".to_owned() } else { self.treat(server, &claim, orphan, *sighting).await? };
-                report.add(orphan.subject(), &orphan.why, done);
+                    if stop { "not touched".to_owned() } else { self.treat(server, &remover, orphan, *state).await? };
+                report.add(subject(orphan), &orphan.why, done);
             }
             // Our own commands have written a fence file where there was none.
-            if !self.dry_run && !stop && things.iter().all(|(_, sighting)| *sighting == Sighting::Due) {
-                drop(claim.run(&Command::new("true").closes_fence()).await);
+            if !self.dry_run && !stop && things.iter().all(|(_, state)| *state == OrphanState::Due) {
+                drop(remover.run(&Command::new("true").closes_fence()).await);
             }
         }
         Ok(())
@@ -171,28 +165,28 @@ impl Reconciler {
     async fn treat(
         &self,
         server: &Server,
-        claim: &Claim<'_>,
+        remover: &Remover<'_>,
         orphan: &Orphan,
-        sighting: Sighting,
+        state: OrphanState,
     ) -> Result<String, sqlx::Error> {
         let remaining = format!("it is removed when it is seen again after {} s", self.grace.as_secs());
         let quarantined = if orphan.runs { "stopped it; " } else { "" };
-        match sighting {
-            Sighting::Again => Ok(format!("quarantined; {remaining}")),
-            _ if self.dry_run => Ok(match sighting {
-                Sighting::Due => "it would be removed".to_owned(),
+        match state {
+            OrphanState::Waiting => Ok(format!("quarantined; {remaining}")),
+            _ if self.dry_run => Ok(match state {
+                OrphanState::Due => "it would be removed".to_owned(),
                 _ => format!("it would be {}quarantined", if orphan.runs { "stopped and " } else { "" }),
             }),
-            Sighting::First => {
+            OrphanState::New => {
                 if orphan.runs
-                    && let Err(error) = claim.quarantine(orphan).await
+                    && let Err(error) = remover.quarantine(orphan).await
                 {
                     return Ok(format!("it could not be quarantined: {error}"));
                 }
-                orphans::note(&self.db, &server.id, orphan.record()).await?;
+                orphans::note(&self.db, &server.id, orphan).await?;
                 Ok(format!("{quarantined}{remaining}"))
             }
-            Sighting::Due => match claim.remove(orphan).await {
+            OrphanState::Due => match remover.remove(orphan).await {
                 Ok(()) => {
                     metrics::counter!(ORPHANS_REMOVED, "kind" => orphan.kind.as_str()).increment(1);
                     Ok("removed it".to_owned())

@@ -64,7 +64,7 @@ impl Report {
 pub(super) enum Stopped {
     #[error(transparent)]
     Inventory(#[from] InventoryError),
-    #[error("the database refused or did not answer: {0}")]
+    #[error("the database refused or did not respond: {0}")]
     Database(#[from] sqlx::Error),
 }
 

@@ -12,7 +12,7 @@ use crate::{
     telemetry::metrics::REPAIRS,
 };
 
-/// A pod that has to be mended more often than this within [`RELAPSE_SPAN`] is not mended by the same once more.
+/// A pod that was repaired this often within [`RELAPSE_SPAN`] is not repaired once more.
 const MAX_RELAPSES: i64 = 5;
 const RELAPSE_SPAN: Duration = Duration::from_mins(15);
 

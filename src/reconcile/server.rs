@@ -56,7 +56,7 @@ impl Reconciler {
             let done = if self.dry_run { "it would be corrected" } else { "corrected it" };
             report.add(
                 format!("server {}", server.name),
-                format!("it is said to hold {kept}, and holds {counted}"),
+                format!("the database has {kept} reserved there, and its pods have {counted}"),
                 done,
             );
         }

@@ -1,5 +1,5 @@
 //! Follows Docker's events on every host, so that a container that dies is noticed at once. A host that was lost is
-//! looked at as a whole when it is back: what happened meanwhile, no event tells.
+//! compared as a whole when it is back: no event reports what happened meanwhile.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     docker::names::{POD_LABEL, is_foreign},
+    every::Every,
     model::{JobKind, PodStatus},
     remote::{Command, ConnectionError, Output},
     store::{
@@ -26,7 +27,7 @@ use crate::{
 const SERVERS_INTERVAL: Duration = Duration::from_secs(5);
 /// Every command on a host has an end; this one is begun again.
 const STREAM_LIMIT: Duration = Duration::from_hours(1);
-/// What happened while nobody listened. An event that is heard twice does no harm.
+/// Covers what happened while no stream was open. An event that arrives twice does no harm.
 const OVERLAP: &str = "10s";
 /// Between two tries to reach a host that is away.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
@@ -50,20 +51,15 @@ const FORMAT: &str = r#"{"pod":{{json (index .Actor.Attributes "pinacle.pod")}},
 pub async fn watch(reconciler: Reconciler, end: CancellationToken) {
     let mut watchers: HashMap<String, AbortHandle> = HashMap::new();
     let mut tasks = tokio::task::JoinSet::new();
-    let forever = async {
-        loop {
-            for server in servers::in_use(&reconciler.db).await.unwrap_or_default() {
-                if watchers.get(&server.id).is_none_or(AbortHandle::is_finished) {
-                    let (id, watcher) = (server.id.clone(), follow(reconciler.clone(), server.id, end.clone()));
-                    watchers.insert(id, tasks.spawn(watcher));
-                }
+    let mut every = Every::new(SERVERS_INTERVAL, end.clone());
+    while every.round().await {
+        let servers = end.run_until_cancelled(servers::in_use(&reconciler.db)).await;
+        for server in servers.and_then(Result::ok).unwrap_or_default() {
+            if watchers.get(&server.id).is_none_or(AbortHandle::is_finished) {
+                let (id, watcher) = (server.id.clone(), follow(reconciler.clone(), server.id, end.clone()));
+                watchers.insert(id, tasks.spawn(watcher));
             }
-            tokio::time::sleep(SERVERS_INTERVAL).await;
         }
-    };
-    tokio::select! {
-        () = forever => {}
-        () = end.cancelled() => {}
     }
     // They end their commands on the hosts; one that is silent is not waited for.
     drop(tokio::time::timeout(CLOSE_TIMEOUT, tasks.join_all()).await);
@@ -96,13 +92,12 @@ async fn follow(reconciler: Reconciler, server_id: String, end: CancellationToke
     }
 }
 
-/// Hears the events of a server until they end.
+/// Handles the events of a server until the stream ends.
 async fn stream(reconciler: &Reconciler, server: &Server, end: &CancellationToken) -> Result<(), ConnectionError> {
     let host = reconciler.hosts.get(server)?;
-    let follow = Command::new("docker")
+    let follow = Command::docker(host.docker_needs_sudo().await?)
         .args(["events", "--since", OVERLAP, "--filter", "type=container", "--filter", "event=die"])
         .args(["--filter", &format!("label={POD_LABEL}"), "--format", FORMAT])
-        .sudo(host.docker_needs_sudo().await?)
         .timeout(STREAM_LIMIT);
     let (sender, mut events) = mpsc::channel(EVENTS_IN_FLIGHT);
     let mut lines = Lines { sender, line: Vec::new() };

@@ -74,6 +74,11 @@ impl Command {
         }
     }
 
+    /// Docker's command line.
+    pub fn docker(sudo: bool) -> Self {
+        Self::new("docker").sudo(sudo)
+    }
+
     #[must_use]
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.argv.push(arg.into());

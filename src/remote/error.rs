@@ -19,7 +19,7 @@ pub enum ConnectionError {
     Refused { host: String, user: String },
     #[error("the SSH settings for {host} are not usable: {reason}")]
     Settings { host: String, reason: String },
-    #[error("no shell answered on the host: {0}")]
+    #[error("no shell starts on the host: {0}")]
     NoShell(String),
     #[error("the connection to the host was lost")]
     Lost,

@@ -28,8 +28,8 @@ const PROGRAM: &str = "/usr/lib/pinacle/guard";
 const NO_FENCE: &str = "-";
 /// Begins every line of the guard's own.
 const MARK: u8 = 0x1e;
-const GREETING: &[u8] = b"\x1epinacle-guard ";
-/// A login shell may print before the guard greets; more noise than this is not a login shell's.
+const BANNER: &[u8] = b"\x1epinacle-guard ";
+/// A login shell may print before the guard's banner; more than this is not a login shell's.
 const MAX_NOISE_BYTES: usize = 64 * 1024;
 /// No line of the guard's own is longer: the mark, a nonce, an outcome and an exit code.
 const MAX_LINE_BYTES: usize = 96;
@@ -39,12 +39,12 @@ const OUTER_MARGIN: Duration = Duration::from_secs(15);
 /// anyone has read them: beyond that, one command that does not read its stdin can stop all others on the connection
 /// (russh 0.62 sends nothing for any channel while one channel's window is closed).
 const MAX_SENT_BYTES: usize = 1536 * 1024;
-/// A host where a shell does not start within this is not fit for work.
-pub(super) const GREETING_TIMEOUT: Duration = Duration::from_secs(20);
+/// A shell that does not start within this counts as lost.
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// A guard that waits for longer is not used: by then the host's clock and ours may have drifted apart.
 const MAX_WAIT: Duration = Duration::from_hours(1);
-/// What `docker exec` itself exits with where that is an answer: there is no shell in the container, or the container was
-/// killed with all that ran in it, as one is that needs more memory than it has.
+/// The exit codes of `docker exec` itself that say how the command ended: there is no shell in the container, or the
+/// container was killed with all that ran in it, for instance because it needed more memory than it has.
 const CONTAINER_EXIT_CODES: [i32; 3] = [126, 127, 137];
 /// How long the end of stdin may take on its way, on a connection that may be dead.
 const HANG_UP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -64,13 +64,13 @@ pub struct Pipe {
     pub events: mpsc::Receiver<Event>,
 }
 
-/// A guard that has greeted and waits for its order.
+/// A guard that has printed its banner and waits for its order.
 pub struct Guard {
     pub(super) pipe: Pipe,
-    /// The host's uptime at [`Guard::greeted_at`], in seconds.
+    /// The host's uptime at [`Guard::ready_at`], in seconds.
     uptime: u64,
-    greeted_at: Instant,
-    /// To be cancelled where the guard did not answer: its connection is not used again.
+    ready_at: Instant,
+    /// Cancelled where the guard does not respond: its connection is not used again.
     pub(super) broken: CancellationToken,
 }
 
@@ -83,12 +83,12 @@ pub struct FencedBy {
     pub clock: LeaseClock,
 }
 
-/// The guard's last word.
+/// The guard's last line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuardReply {
     Exited(i32),
     TimedOut(i32),
-    /// Ended by the worker's wish, or by a newer lease's.
+    /// Ended on request of the worker, or of a newer lease.
     Ended(i32),
     /// A newer lease has run on this host.
     Fenced,
@@ -103,14 +103,14 @@ pub enum GuardReply {
 }
 
 impl GuardReply {
-    /// Whether it tells how a command ended.
+    /// Whether it says how a command ended.
     fn is_of_a_command(self) -> bool {
         matches!(self, Self::Exited(_) | Self::TimedOut(_) | Self::Ended(_))
     }
 }
 
 impl Guard {
-    /// Waits for the guard's greeting on both streams; what a login shell printed before it is dropped.
+    /// Waits for the guard's banner on both streams; what a login shell printed before it is dropped.
     pub async fn handshake(mut pipe: Pipe, broken: CancellationToken) -> Result<Self, ConnectionError> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let (mut uptime, mut stderr_clear) = (None, false);
@@ -118,10 +118,10 @@ impl Guard {
             match pipe.events.recv().await {
                 Some(Event::Stdout(bytes)) => stdout.extend_from_slice(&bytes),
                 Some(Event::Stderr(bytes)) => stderr.extend_from_slice(&bytes),
-                // A shell that is none, such as nologin, says so on either stream.
+                // A program such as nologin explains itself on either stream.
                 None => {
-                    let said = [stderr, stdout].concat();
-                    return Err(ConnectionError::NoShell(String::from_utf8_lossy(&said).trim().to_owned()));
+                    let printed = [stderr, stdout].concat();
+                    return Err(ConnectionError::NoShell(String::from_utf8_lossy(&printed).trim().to_owned()));
                 }
             }
             if stdout.len() + stderr.len() > MAX_NOISE_BYTES {
@@ -130,12 +130,12 @@ impl Guard {
             uptime = uptime.or_else(|| banner_in(&stdout));
             stderr_clear = stderr_clear || banner_in(&stderr).is_some();
         }
-        Ok(Self { pipe, uptime: uptime.unwrap_or_default(), greeted_at: Instant::now(), broken })
+        Ok(Self { pipe, uptime: uptime.unwrap_or_default(), ready_at: Instant::now(), broken })
     }
 
     /// Whether it still waits for its order.
     pub fn is_waiting(&self) -> bool {
-        !self.pipe.events.is_closed() && self.greeted_at.elapsed() < MAX_WAIT
+        !self.pipe.events.is_closed() && self.ready_at.elapsed() < MAX_WAIT
     }
 
     /// The order for `command`, and all that is to be sent for it.
@@ -157,7 +157,7 @@ impl Guard {
 
     /// The host's uptime at a moment of ours, so that no clock of the host's is believed. A host may say any number.
     fn uptime_at(&self, moment: Instant) -> u64 {
-        self.uptime.saturating_add(moment.saturating_duration_since(self.greeted_at).as_secs())
+        self.uptime.saturating_add(moment.saturating_duration_since(self.ready_at).as_secs())
     }
 }
 
@@ -224,8 +224,8 @@ impl Feed {
         Self { input: Some(input), bytes, sent: 0 }
     }
 
-    /// Sends a part of what is left. Where nothing is left, or nobody reads, it waits for ever: how the command ended
-    /// is said by its output. Nothing is lost where it is dropped.
+    /// Sends a part of what is left. Where nothing is left, or nobody reads, it waits for ever: the output says how the
+    /// command ended. Dropping the future loses nothing.
     pub(super) async fn send(&mut self) {
         match &mut self.input {
             Some(input) if self.sent < self.bytes.len() => match input.write(&self.bytes[self.sent..]).await {
@@ -236,7 +236,7 @@ impl Feed {
         }
     }
 
-    /// Ends the guard's stdin, which it takes as the wish to end the command.
+    /// Ends the guard's stdin, which requests the end of the command.
     pub(super) async fn hang_up(&mut self) {
         if let Some(mut input) = self.input.take() {
             drop(tokio::time::timeout(HANG_UP_TIMEOUT, input.shutdown()).await);
@@ -247,7 +247,7 @@ impl Feed {
 /// An order under way.
 pub(crate) struct Order {
     pub(crate) nonce: String,
-    /// Of the guard inside a container. Whoever is root there may learn it, so it tells nothing of the other.
+    /// Of the guard inside a container. The pod's root may learn it, so it has nothing in common with the other.
     pub(crate) inner_nonce: String,
     /// When the guard itself ends the command.
     pub(crate) limit: Duration,
@@ -255,13 +255,13 @@ pub(crate) struct Order {
 
 fn banner_in(bytes: &[u8]) -> Option<u64> {
     // The last: whatever looks like it before that is noise.
-    let start = bytes.windows(GREETING.len()).rposition(|window| window == GREETING)? + GREETING.len();
+    let start = bytes.windows(BANNER.len()).rposition(|window| window == BANNER)? + BANNER.len();
     let end = start + bytes[start..].iter().position(|&byte| byte == b'\n')?;
     std::str::from_utf8(&bytes[start..end]).ok()?.parse().ok()
 }
 
-/// Tells the guard's own lines in one stream from the command's output. They carry a nonce that the command is never
-/// told, so no output can pretend to be one. Both streams end with one, so that neither is cut short by the other.
+/// Separates the guard's own lines in one stream from the command's output. They carry a nonce that the command never
+/// learns, so no output can pass for one. Both streams end with one, so that neither is cut short by the other.
 pub(crate) struct StreamReader {
     nonce: String,
     /// Of the guard inside the container, where there is one.
@@ -286,7 +286,7 @@ impl StreamReader {
         let inner_nonce = command.container.as_ref().map(|_| order.inner_nonce.clone());
         let mut expected = vec![format!("\x1e{} ", order.nonce).into_bytes()];
         if let Some(nonce) = &inner_nonce {
-            expected.extend([format!("\x1e{nonce} ").into_bytes(), GREETING.to_vec()]);
+            expected.extend([format!("\x1e{nonce} ").into_bytes(), BANNER.to_vec()]);
         }
         Self { nonce: order.nonce.clone(), inner_nonce, expected, held: Vec::new(), outer: None, inner: None }
     }
@@ -340,24 +340,23 @@ impl StreamReader {
             self.outer = reply(outcome, code);
             self.outer.is_some()
         } else if self.inner_nonce.as_deref() == Some(nonce) {
-            // Whoever is root in the container may speak for this guard. It tells how its command ended, and no more: of the
-            // fence only the host's tells.
+            // The pod's root may write in this guard's name. Its word counts for the end of its command, and for nothing
+            // else: the fence is the host's guard's alone.
             self.inner = reply(outcome, code).filter(|reply| reply.is_of_a_command());
             self.inner.is_some()
         } else {
-            // The guard inside the container greets, too, before the command's output; what comes later is output.
-            self.expected.retain(|start| start != GREETING);
+            // The guard inside the container prints its banner before the command's output; a later one is output.
+            self.expected.retain(|start| start != BANNER);
             true
         }
     }
 
-    /// What the guard said, once it has spoken. In a container the inner guard knows better how the command ended: the
-    /// outer one sees `docker exec`, which is well as long as the inner guard is. Where the inner one said nothing, it was
-    /// ended before it had its order; or `docker exec` itself failed, and but for a few exit codes that are Docker's fault,
-    /// or the container's, not the command's.
+    /// What the guard has reported, if anything. In a container the inner guard knows how the command ended, while the
+    /// outer one sees only `docker exec`. Where the inner one reported nothing, it was ended before it had its order, or
+    /// `docker exec` itself failed: but for a few exit codes that is Docker's fault or the container's, not the command's.
     pub(crate) fn reply(&self) -> Option<GuardReply> {
         match (self.outer?, self.inner) {
-            // Nobody that may has asked for this end.
+            // No one who may end it has asked for this.
             (GuardReply::Exited(_), Some(GuardReply::Ended(_))) => Some(GuardReply::CutOff),
             (GuardReply::Exited(_) | GuardReply::Ended(_), Some(inner)) => Some(inner),
             (GuardReply::Exited(code), None) if self.inner_nonce.is_some() && !CONTAINER_EXIT_CODES.contains(&code) => {
@@ -393,11 +392,11 @@ mod tests {
     #[tokio::test]
     async fn an_uptime_without_end_is_no_moment_of_the_past() {
         let (sender, events) = mpsc::channel(2);
-        let greeting = Bytes::from(format!("\x1epinacle-guard {}\n", u64::MAX));
-        sender.send(Event::Stdout(greeting.clone())).await.expect("room");
-        sender.send(Event::Stderr(greeting)).await.expect("room");
+        let banner = Bytes::from(format!("\x1epinacle-guard {}\n", u64::MAX));
+        sender.send(Event::Stdout(banner.clone())).await.expect("room");
+        sender.send(Event::Stderr(banner)).await.expect("room");
         let pipe = Pipe { input: Box::new(tokio::io::sink()), events };
-        let guard = Guard::handshake(pipe, CancellationToken::new()).await.expect("a greeting");
+        let guard = Guard::handshake(pipe, CancellationToken::new()).await.expect("a handshake");
         assert_eq!(guard.uptime_at(Instant::now() + MAX_WAIT), u64::MAX);
     }
 }

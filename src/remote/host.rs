@@ -6,11 +6,38 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Collected, Command, ConnectionError, ServerConnection,
+    Collected, Command, ConnectionError, Outcome, ServerConnection,
     facts::Facts,
+    guard::FencedBy,
     local::Local,
     ssh::{Endpoint, Ssh},
 };
+
+/// Which fence a command without a record runs under. A command of an execution is recorded, too: see
+/// [`Recorder`](crate::transcript::Recorder).
+#[derive(Debug, Clone, Copy)]
+pub enum Policy<'a> {
+    /// It belongs to no pod: it reads, or it concerns the host as a whole.
+    Plain,
+    /// It acts for a pod, under a lease.
+    Fenced(&'a FencedBy),
+}
+
+impl<'a> Policy<'a> {
+    fn fence(self) -> Option<&'a FencedBy> {
+        match self {
+            Self::Plain => None,
+            Self::Fenced(fence) => Some(fence),
+        }
+    }
+}
+
+/// A command that ran, and what it printed.
+#[derive(Debug)]
+pub struct Ran {
+    pub outcome: Outcome,
+    pub output: Collected,
+}
 
 /// A pod host and what was learned of it.
 pub struct Host {
@@ -42,7 +69,22 @@ impl Host {
         self.endpoint.as_ref()
     }
 
-    /// Whether Docker answers only through sudo here.
+    /// Runs a command of which no record is kept, to its end. `cancel` ends it, with all that it started.
+    ///
+    /// # Errors
+    /// The command did not run: the host can't be reached, or the fence refused it.
+    pub async fn run(
+        &self,
+        command: &Command,
+        policy: Policy<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Ran, ConnectionError> {
+        let (fence, mut output) = (policy.fence(), Collected::default());
+        let outcome = self.connection.exec(command, fence, &mut output, cancel).await?;
+        Ok(Ran { outcome, output })
+    }
+
+    /// Whether Docker takes commands only through sudo here.
     ///
     /// # Errors
     /// The host can't be reached.
@@ -53,20 +95,19 @@ impl Host {
         if let Some(needed) = self.needs_sudo.get() {
             return Ok(*needed);
         }
-        let direct = Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]);
-        let needed = if self.answers(&direct).await? {
+        let version = |sudo| Command::docker(sudo).args(["version", "--format", "{{.Server.Version}}"]);
+        let works = async |sudo| {
+            let ran = self.run(&version(sudo), Policy::Plain, &CancellationToken::new()).await?;
+            Ok::<_, ConnectionError>(ran.outcome.success())
+        };
+        let needed = if works(false).await? {
             false
-        } else if self.answers(&direct.sudo(true)).await? {
+        } else if works(true).await? {
             true
         } else {
-            // Docker is down: it says nothing about later.
+            // Docker is down, which says nothing about later.
             return Ok(false);
         };
         Ok(*self.needs_sudo.get_or_init(|| needed))
-    }
-
-    async fn answers(&self, command: &Command) -> Result<bool, ConnectionError> {
-        let outcome = self.connection.exec(command, None, &mut Collected::default(), &CancellationToken::new()).await?;
-        Ok(outcome.success())
     }
 }

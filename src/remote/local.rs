@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ConnectionError,
     connection::ServerConnection,
-    guard::{Event, GREETING_TIMEOUT, Guard, Pipe, SCRIPT},
+    guard::{Event, Guard, Pipe, SCRIPT, START_TIMEOUT},
 };
 
 /// Chunks of output between the guard and the log: a slow database makes the command wait, not the memory grow.
@@ -60,9 +60,9 @@ impl ServerConnection for Local {
         tokio::spawn(forward(stdout, sender.clone(), Event::Stdout));
         tokio::spawn(forward(stderr, sender, Event::Stderr));
         tokio::spawn(async move { shell.wait().await });
-        let greeted = Guard::handshake(Pipe { input: Box::new(input), events }, CancellationToken::new());
-        tokio::time::timeout(GREETING_TIMEOUT, greeted).await.unwrap_or_else(|_| {
-            Err(ConnectionError::NoShell(format!("it did not start within {} s", GREETING_TIMEOUT.as_secs())))
+        let started = Guard::handshake(Pipe { input: Box::new(input), events }, CancellationToken::new());
+        tokio::time::timeout(START_TIMEOUT, started).await.unwrap_or_else(|_| {
+            Err(ConnectionError::NoShell(format!("it did not start within {} s", START_TIMEOUT.as_secs())))
         })
     }
 }

@@ -19,7 +19,7 @@ pub use command::{Command, InnerGuard};
 pub use connection::ServerConnection;
 pub use error::ConnectionError;
 pub use facts::Facts;
-pub use host::Host;
+pub use host::{Host, Policy, Ran};
 pub use outcome::Outcome;
 pub use output::{Collected, Output};
 pub use script::{script, script_for};

@@ -14,7 +14,7 @@ pub enum Outcome {
     TimedOut,
     /// The worker, or a newer lease, ended it.
     Ended,
-    /// The connection died first: whether the command ran is unknown, and only a look at the host tells.
+    /// The connection died first: whether the command ran is unknown until the host is inspected.
     Lost,
     /// The same for a command in a container, where Docker or the container died first.
     CutOff,

@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 
-/// How much of what a failed command said is quoted, in characters.
+/// How much of a failed command's standard error is quoted, in characters.
 const QUOTED: usize = 300;
+
 /// Takes the output as it comes.
 #[async_trait]
 pub trait Output: Send {
@@ -11,11 +12,11 @@ pub trait Output: Send {
     async fn stderr(&mut self, bytes: &[u8]);
 }
 
-/// The most that is collected of each stream of a command, in bytes: a listing of some ten thousand pods. A host that
-/// prints more is not listened to.
+/// The most that is collected of each stream of a command, in bytes: a listing of some ten thousand pods. What a host
+/// prints beyond that is dropped.
 const MAX_COLLECTED: usize = 16 * 1024 * 1024;
 
-/// For short answers: keeps everything, up to a bound.
+/// Keeps everything, up to a bound.
 #[derive(Debug, Default)]
 pub struct Collected {
     pub stdout: Vec<u8>,
@@ -23,8 +24,8 @@ pub struct Collected {
 }
 
 impl Collected {
-    /// The beginning of what it said on standard error, for a sentence.
-    pub fn said(&self) -> String {
+    /// The beginning of standard error, for a sentence.
+    pub fn stderr_head(&self) -> String {
         String::from_utf8_lossy(&self.stderr).trim().chars().take(QUOTED).collect()
     }
 }

@@ -1,8 +1,8 @@
 //! A pod host over SSH. The library dials, authenticates and checks the host key; commands go through raw channels,
-//! because only those tell an exit from a lost connection and free their session slot when a command is given up.
+//! because only those distinguish an exit from a lost connection and free their session slot when a command is given up.
 //!
 //! Starting a shell is the slowest part of a command (a login shell reads its start-up files each time), so a guard
-//! that has already greeted is kept ready, and its successor starts while it works.
+//! that is past its handshake is kept ready, and its successor starts while it works.
 
 use std::{
     borrow::Cow,
@@ -25,31 +25,31 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ConnectionError,
     connection::ServerConnection,
-    guard::{Event, GREETING_TIMEOUT, Guard, Pipe, SCRIPT},
+    guard::{Event, Guard, Pipe, SCRIPT, START_TIMEOUT},
 };
 
 /// Half of sshd's MaxSessions, which is 10 where nobody changed it: sshd may read the end of some sessions and the
 /// beginning of as many others in one go, and counts both until it has looked at its channels again.
 const SESSIONS_PER_LINK: usize = 5;
-/// sshd's MaxStartups and a host's memory want a bound, too.
+/// Bounds what sshd's MaxStartups and the host's memory have to bear.
 const MAX_LINKS: usize = 12;
-/// Shells that are being started at the same time: their start-up files may keep a host busy, and whoever waits for its
-/// turn is not running out of time.
+/// Shells that are started at the same time: their start-up files may keep a host busy, and a start that waits for its
+/// turn does not run into its time limit.
 const STARTS_AT_ONCE: usize = 8;
 /// Guards kept ready on a host.
 const WARM_GUARDS: usize = 2;
-/// To connect, to authenticate, and to see the guard's greeting.
+/// To connect and to authenticate.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_MAX: usize = 3;
 /// How long a guard that was given up may take to end its command; its session counts until then.
-const FAREWELL_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long sshd may take to answer the end of a session.
+const END_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long sshd may take to confirm the end of a session.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Chunks of output between the guard and the log: a slow database makes the command wait, not the memory grow.
 const EVENTS_IN_FLIGHT: usize = 16;
 
-/// Where to dial, and which key must answer.
+/// Where to dial, and which host key is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     pub host: String,
@@ -76,7 +76,7 @@ struct Inner {
     links: tokio::sync::Mutex<Links>,
     starts: Semaphore,
     warm: Mutex<Vec<(Arc<Link>, Guard)>>,
-    /// Whoever holds it warms up.
+    /// Held by the task that warms up.
     warming: tokio::sync::Mutex<()>,
 }
 
@@ -145,13 +145,13 @@ impl Ssh {
         let slot = self.slot(spare).await?;
         let link = Arc::clone(&slot.link);
         let _start = self.0.starts.acquire().await;
-        let greeted = async {
+        let started = async {
             let channel = link.client.get_channel().await.map_err(|_| ConnectionError::Lost)?;
             let shell = format!("exec sh -c {}", super::command::quote([SCRIPT])?);
             channel.exec(true, shell).await.map_err(|_| ConnectionError::Lost)?;
             Guard::handshake(pipe(channel, slot), link.broken.clone()).await
         };
-        let guard = match tokio::time::timeout(GREETING_TIMEOUT, greeted).await {
+        let guard = match tokio::time::timeout(START_TIMEOUT, started).await {
             Ok(Err(ConnectionError::NoShell(_))) if link.client.is_closed() => Err(ConnectionError::Lost),
             Ok(guard) => guard,
             Err(_) => Err(ConnectionError::Lost),
@@ -210,9 +210,9 @@ impl Ssh {
                 .await
                 .map_err(|error| connection_error(endpoint, &error))
         };
-        let client = tokio::time::timeout(DIAL_TIMEOUT, dialled)
-            .await
-            .unwrap_or_else(|_| Err(unreachable(endpoint, format!("no answer within {} s", DIAL_TIMEOUT.as_secs()))))?;
+        let client = tokio::time::timeout(DIAL_TIMEOUT, dialled).await.unwrap_or_else(|_| {
+            Err(unreachable(endpoint, format!("no response within {} s", DIAL_TIMEOUT.as_secs())))
+        })?;
         tracing::info!(server.address = %endpoint, "Connected to {endpoint}.");
         Ok(Link { client, slots: Arc::new(Semaphore::new(SESSIONS_PER_LINK)), broken: CancellationToken::new() })
     }
@@ -282,7 +282,7 @@ async fn close(reader: &mut ChannelReadHalf, writer: &ChannelWriteHalf<Msg>, mut
             exited = is_exit(&message) || matches!(message, ChannelMsg::Close);
         }
     };
-    drop(tokio::time::timeout(FAREWELL_TIMEOUT, exit).await);
+    drop(tokio::time::timeout(END_TIMEOUT, exit).await);
     if writer.close().await.is_ok() {
         drop(tokio::time::timeout(CLOSE_TIMEOUT, async { while reader.wait().await.is_some() {} }).await);
     }
@@ -319,7 +319,7 @@ fn parse_host_key(endpoint: &Endpoint) -> Result<PublicKey, ConnectionError> {
     })
 }
 
-/// What a name stands for, of which the first that answers is used.
+/// The addresses of a name; the first that responds is used.
 struct Addresses(Vec<SocketAddr>);
 
 impl ToSocketAddrsWithHostname for Addresses {
@@ -386,7 +386,7 @@ pub async fn fetch_host_key(host: &str, port: u16, expected: Option<&PublicKey>)
     };
     let key: PublicKey = tokio::time::timeout(DIAL_TIMEOUT, fetched)
         .await
-        .unwrap_or_else(|_| Err(unreachable(&endpoint, format!("no answer within {} s", DIAL_TIMEOUT.as_secs()))))?;
+        .unwrap_or_else(|_| Err(unreachable(&endpoint, format!("no response within {} s", DIAL_TIMEOUT.as_secs()))))?;
     key.to_openssh()
         .map_err(|error| ConnectionError::Settings { host: endpoint.to_string(), reason: error.to_string() })
 }

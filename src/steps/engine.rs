@@ -1,6 +1,7 @@
 //! Runs a list of steps, and takes it back.
 
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{Decision, Ensured, Part, Plan, StepContext, StepError, Undo, processes};
 use crate::{model::PodStatus, store::steps::StepEnd};
@@ -16,11 +17,14 @@ pub async fn run_steps(plan: &Plan, ctx: &StepContext, drain: &CancellationToken
     ctx.progress.enter(plan.transitional, total).await;
     for (position, step) in (0..total).zip(steps) {
         if ctx.cancel.is_cancelled() || drain.is_cancelled() {
-            let message = "the job was told to stop".to_owned();
-            return Err((step.part, StepError { decision: Decision::Cancelled, message }));
+            return Err((
+                step.part,
+                StepError::new(Decision::Cancelled, "the job was cancelled or the worker is stopping"),
+            ));
         }
         ctx.progress.begin(position, step.name).await;
-        match (step.ensure)(ctx).await {
+        let span = tracing::info_span!("step", step.name, step.position = position);
+        match (step.ensure)(ctx).instrument(span).await {
             Ok(Ensured::Changed) => ctx.progress.end(StepEnd::Succeeded).await,
             Ok(Ensured::Unchanged) => ctx.progress.end(StepEnd::Skipped).await,
             Err(error) => {

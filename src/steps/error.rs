@@ -10,31 +10,43 @@ pub enum Decision {
     Defer,
     /// It will not work as it is: a config, a key, a user's command.
     Fail,
-    /// The job was told to stop.
+    /// The job was cancelled, or the worker is stopping.
     Cancelled,
     /// Another worker has the pod; this execution writes nothing more.
     Fenced,
 }
 
-/// A sentence for a person, and the decision.
+/// A sentence for a person, the decision, and what it comes from.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct StepError {
     pub decision: Decision,
     pub message: String,
+    /// `None` where the step itself found the fault.
+    pub source: Option<HostError>,
 }
 
 impl StepError {
+    pub fn new(decision: Decision, message: impl Into<String>) -> Self {
+        Self { decision, message: message.into(), source: None }
+    }
+
+    /// The same, for what it comes from.
+    #[must_use]
+    pub fn from_source(self, source: HostError) -> Self {
+        Self { source: Some(source), ..self }
+    }
+
     pub fn fail(message: impl Into<String>) -> Self {
-        Self { decision: Decision::Fail, message: message.into() }
+        Self::new(Decision::Fail, message)
     }
 
     pub fn retry(message: impl Into<String>) -> Self {
-        Self { decision: Decision::Retry, message: message.into() }
+        Self::new(Decision::Retry, message)
     }
 
     pub fn defer(message: impl Into<String>) -> Self {
-        Self { decision: Decision::Defer, message: message.into() }
+        Self::new(Decision::Defer, message)
     }
 
     /// Says what was being done: "{what}: {message}".
@@ -69,7 +81,7 @@ impl From<HostError> for StepError {
             }
             HostError::Cancelled => Decision::Cancelled,
         };
-        Self { decision, message: error.to_string() }
+        Self { decision, message: error.to_string(), source: Some(error) }
     }
 }
 

@@ -11,14 +11,11 @@ pub async fn run(ctx: &StepContext, command: Command) -> Result<Finished, StepEr
     Ok(ctx.pod_host().await?.runtime.exec(command).await?)
 }
 
-/// Runs a command of the user's. Its failure is theirs to mend, and is not tried again.
+/// Runs a command of the user's. Its failure is theirs to repair, and is not tried again.
 pub async fn run_theirs(ctx: &StepContext, what: &str, command: Command) -> Result<Finished, StepError> {
     let pod_host = ctx.pod_host().await?;
     pod_host.runtime.exec(command).await.map_err(|error| match error {
-        HostError::Failed { command, outcome, said } => {
-            let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-            StepError::fail(format!("{what} `{command}` {outcome}{said}"))
-        }
+        HostError::Failed { .. } => StepError::fail(format!("{what} {error}")).from_source(error),
         other => StepError::from(other).while_doing(what),
     })
 }

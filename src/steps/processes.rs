@@ -38,8 +38,7 @@ pub async fn processes(ctx: &StepContext) -> Result<Ensured, StepError> {
     Ok(Ensured::by(acted))
 }
 
-/// Notes the processes that have ended by now, which nobody else would be told of: a job that has started them has done its
-/// part.
+/// Notes the processes that have ended already: the job succeeds, and the user would see nothing else of it.
 pub async fn note_ended_processes(ctx: &StepContext) -> Result<(), StepError> {
     let project = project(ctx).await?;
     if project.processes.is_empty() {

@@ -36,10 +36,10 @@ pub async fn proxy(ctx: &StepContext) -> Result<Ensured, StepError> {
         .infrastructure()
         .label("🔧 Writing the environment")
         .timeout(PROXY_TIMEOUT);
-    pod_host.runtime.answers(&pod_host.server.bind_address, ctx.port().await?).await?;
-    let silent = |why: String| {
+    pod_host.runtime.wait_for_response(&pod_host.server.bind_address, ctx.port().await?).await?;
+    let silent = |why: &HostError| {
         format!(
-            "the pod's nginx does not answer ({why}). Is {} made from the pod base image?",
+            "the pod's nginx does not respond ({why}). Is {} made from the pod base image?",
             ctx.spec.machine.base_image
         )
     };
@@ -52,15 +52,15 @@ pub async fn proxy(ctx: &StepContext) -> Result<Ensured, StepError> {
             say_noted(ctx).await?;
             Ok(Ensured::Changed)
         }
-        Err(HostError::Failed { outcome, said, .. }) => Err(StepError::fail(silent(format!("{outcome}: {said}")))),
+        Err(error @ HostError::Failed { .. }) => Err(StepError::fail(silent(&error)).from_source(error)),
         // A container that does not stay up looks like this, too.
-        Err(error @ HostError::CutOff { .. }) => Err(StepError::retry(silent(error.to_string()))),
+        Err(error @ HostError::CutOff { .. }) => Err(StepError::retry(silent(&error)).from_source(error)),
         Err(other) => Err(other.into()),
     }
 }
 
-/// A pod that never ran is not let into such a network. One that did goes on: it may have been told what to say, and its
-/// user would be none the wiser.
+/// A pod that never ran is not started in such a network. One that ran before goes on: its processes may have changed
+/// what the check prints, and its user would lose the pod.
 fn unconfined(ctx: &StepContext, server: &str) -> Result<(), StepError> {
     let sentence = format!(
         "server {server} does not confine its pods: this one is not kept from the server itself, or from private networks. \

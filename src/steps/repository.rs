@@ -49,8 +49,8 @@ fn deploy_key(ctx: &StepContext) -> Result<(String, Option<String>), StepError> 
     }
 }
 
-/// What to do about a clone that failed, by what git said.
-fn advice(said: &str, has_key: bool) -> &'static str {
+/// What to do about a clone that failed, by what git printed.
+fn advice(printed: &str, has_key: bool) -> &'static str {
     const BY_WORDS: [(&[&str], &str); 5] = [
         (&["Remote branch"], "Check the branch"),
         (
@@ -67,7 +67,7 @@ fn advice(said: &str, has_key: bool) -> &'static str {
         ),
         (&["not found", "does not exist", "does not appear"], "Check the address, and who may read there"),
     ];
-    if said.contains("Permission denied") {
+    if printed.contains("Permission denied") {
         return if has_key {
             "The server takes another deploy key than the pod's: add the public half of the pod's to the repository, or \
              change the pod's deploy_key secret"
@@ -75,6 +75,6 @@ fn advice(said: &str, has_key: bool) -> &'static str {
             "The server wants a deploy key, and the pod has none: give it one as its deploy_key secret"
         };
     }
-    let known = BY_WORDS.iter().find(|(words, _)| words.iter().any(|word| said.contains(word)));
+    let known = BY_WORDS.iter().find(|(words, _)| words.iter().any(|word| printed.contains(word)));
     known.map_or("Check the address, the branch and the deploy key", |(_, advice)| advice)
 }

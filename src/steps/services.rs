@@ -1,4 +1,4 @@
-//! The steps that bring services into the pod, start them, and wait until all that should answer does.
+//! The steps that bring services into the pod, start them, and wait until they are healthy.
 
 use super::{Ensured, StepContext, StepError, processes::processes_health, project::project};
 use crate::{
@@ -56,11 +56,11 @@ async fn unhealthy(services: &ServiceProvisioner<'_>, service: &ServiceTemplate,
     if !matches!(error, HostError::Failed { .. }) {
         return StepError::from(error).while_doing(&format!("waiting for the service {name}"));
     }
-    let said = match services.logs(service, QUOTED_LINES).await {
+    let printed = match services.logs(service, QUOTED_LINES).await {
         Ok(lines) if !lines.trim().is_empty() => format!(". The last that it printed: {}", lines.trim()),
         _ => ". It printed nothing".to_owned(),
     };
-    StepError::fail(format!("the service {name} did not become healthy: {error}{said}"))
+    StepError::fail(format!("the service {name} did not become healthy: {error}{printed}")).from_source(error)
 }
 
 /// Starts the services, each as far as it can be, and waits for none.

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{
     capture::{Capture, LIMIT, SPARE_LIMIT},
@@ -161,7 +162,7 @@ impl Recorder {
         let began = Instant::now();
         let limit = self.budget.of_a_stream();
         let streams = Streams::new(&self.redactor, command.is_confidential(), limit);
-        let result = self.exec(command, &id, &streams).await;
+        let result = self.exec(command, &id, &streams).instrument(tracing::info_span!("command", log.id = %id)).await;
         let duration_ms = i32::try_from(began.elapsed().as_millis()).unwrap_or(i32::MAX);
 
         streams.finish();

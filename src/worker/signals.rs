@@ -13,10 +13,10 @@ pub fn stop_on_signals(drain: CancellationToken) -> anyhow::Result<()> {
                 _ = interrupt.recv() => {}
             }
             if drain.is_cancelled() {
-                tracing::warn!("Told to stop a second time: ending at once.");
+                tracing::warn!("A second signal: ending at once.");
                 std::process::exit(1);
             }
-            tracing::info!("Told to stop: no new jobs are taken, running ones reach the end of a step.");
+            tracing::info!("Stopping: no new jobs are taken, running ones reach the end of a step.");
             drain.cancel();
         }
     });

@@ -127,7 +127,7 @@ async fn a_second_signal_ends_the_worker_at_once() {
     let pod = db.pod("at-once", &json!({ "install": ["sleep 8; echo long"] })).await;
     let job = create_up_to(&db, &pod, "install").await;
     worker.signal("-TERM");
-    eventually("a worker that drains", async || worker.log().contains("Told to stop:").then_some(())).await;
+    eventually("a worker that drains", async || worker.log().contains("Stopping:").then_some(())).await;
     worker.signal("-TERM");
     assert_eq!(worker.stopped().await, Some(1));
     let left = db.text(&format!("SELECT concat(status, attempt) FROM pod_jobs WHERE id = '{job}'")).await;

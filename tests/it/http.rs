@@ -80,7 +80,7 @@ async fn a_worker_without_a_database_is_not_ready_and_recovers() {
 
     outside.execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
     outside.execute(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")).await;
-    until_ready(&address, 503, "the database does not answer").await;
+    until_ready(&address, 503, "the database does not respond").await;
     assert_eq!(get(&address, "/healthz").await.unwrap().0, 200, "the process lives");
 
     outside.execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;

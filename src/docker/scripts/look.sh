@@ -1,5 +1,5 @@
 # Lists what this host has of a pod: its containers ($2 says what of them), networks and volumes, by the filter $1. The
-# words behind these begin a docker command here. What fails is trouble; what lists nothing is an answer.
+# words behind these begin a docker command here. A listing that fails is an error; an empty one means that nothing is there.
 filter=$1 format=$2
 shift 2
 containers() {

@@ -105,7 +105,7 @@ async fn a_host_that_says_nothing_is_given_up_in_time() {
         for running in many {
             let error = running.end().await.unwrap_err();
             assert!(matches!(error, ConnectionError::Unreachable { .. }), "{error:?}");
-            assert!(error.to_string().contains("no answer within 10 s"), "{error}");
+            assert!(error.to_string().contains("no response within 10 s"), "{error}");
         }
     })
     .await;

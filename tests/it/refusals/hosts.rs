@@ -149,7 +149,7 @@ async fn a_docker_that_does_not_answer_is_named() {
         .await;
     let end = db.end_of("job").await;
     assert_eq!(end.status, "failed");
-    assert_says(&end.last_error, &["Docker on server local does not answer", "Start it", "pinacle-worker check"]);
+    assert_says(&end.last_error, &["Docker on server local does not respond", "Start it", "pinacle-worker check"]);
     assert_eq!(
         db.text(
             "SELECT (status, last_error = '?') FROM pods".replace('?', &end.last_error.replace('\'', "''")).as_str()

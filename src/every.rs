@@ -1,0 +1,26 @@
+//! Work that is done again and again, until its end.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+/// The rounds of such work, with a pause between two.
+pub struct Every {
+    pause: Duration,
+    end: CancellationToken,
+    begun: bool,
+}
+
+impl Every {
+    pub fn new(pause: Duration, end: CancellationToken) -> Self {
+        Self { pause, end, begun: false }
+    }
+
+    /// Waits for the next round; the first is due at once. False where the end has come.
+    pub async fn round(&mut self) -> bool {
+        if std::mem::replace(&mut self.begun, true) {
+            self.end.run_until_cancelled(tokio::time::sleep(self.pause)).await;
+        }
+        !self.end.is_cancelled()
+    }
+}

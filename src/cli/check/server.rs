@@ -82,7 +82,7 @@ async fn ports(asked: &Asked<'_>, section: &mut Section) {
     let taken = match tables {
         Ok(tables) => parse_listening_ports(&tables),
         Err(reason) => {
-            section.fail(format!("its ports are not known: {reason}"), "mount /proc there");
+            section.fail(format!("its ports are not known: {reason}"), "check that /proc is mounted there");
             return;
         }
     };

@@ -60,7 +60,7 @@ pub async fn serve(
     })
 }
 
-/// Without it, what nobody asks for would grow.
+/// Without it, histograms that are never scraped would grow.
 async fn keep_up(metrics: &PrometheusHandle) {
     let mut every = Every::new(UPKEEP_INTERVAL, CancellationToken::new());
     while every.round().await {

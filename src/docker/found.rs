@@ -9,7 +9,7 @@ use crate::remote::InnerGuard;
 const GUARD_LABEL: &str = "pinacle.guard";
 const GUARD_VERSION: &str = "1";
 
-/// A pod's containers, networks and volumes. There is more than one of a kind only where somebody has made it by hand.
+/// A pod's containers, networks and volumes. There is more than one of a kind only where a person made it by hand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     pub containers: Vec<Container>,
@@ -118,7 +118,7 @@ impl Found {
         self.volumes.iter().any(|volume| !is_home(volume))
     }
 
-    /// Whether the volume of the home is there. It comes with the container; an older worker made none.
+    /// Whether the volume of the home is there. It comes with the container; older workers did not make it.
     pub fn has_home(&self) -> bool {
         self.volumes.iter().any(|volume| is_home(volume))
     }

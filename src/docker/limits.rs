@@ -28,7 +28,7 @@ impl Limits {
         Self { nano_cpus: (f64::from(cpu_cores) * NANO).round() as i64, memory: i64::from(memory_mb) * MIB }
     }
 
-    /// CPUs and MiB of memory. `None` where either has no limit, or one that no server has.
+    /// CPUs and MiB of memory. `None` where either has no limit, or one beyond what any server has.
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a server has few CPUs")]
     pub fn cores_and_mb(self) -> Option<(f32, i32)> {
         let memory_mb = i32::try_from(self.memory / MIB).ok()?;

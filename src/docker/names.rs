@@ -27,7 +27,7 @@ pub fn is_pod_id(id: &str) -> bool {
         && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
-/// Whether the installation on a label is another one. Where there is none, the thing was made by hand, and counts as ours.
+/// Whether the installation on a label is another one. A thing without the label was made by hand, and counts as ours.
 pub fn is_foreign(label: Option<&str>, ours: &str) -> bool {
     label.is_some_and(|label| !label.is_empty() && label != ours)
 }

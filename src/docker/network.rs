@@ -22,7 +22,7 @@ pub const METADATA: &str = "169.254.169.254";
 pub const PROHIBITED: &str = include_str!("scripts/prohibited.bash");
 
 const WAY_OUT: &str = include_str!("scripts/way-out.sh");
-/// What Docker gives to a network of which nobody says anything.
+/// What Docker gives to a network by default.
 const DOCKERS_MTU: u16 = 1500;
 /// No network may have less by IPv4's own rules.
 const MIN_MTU: u16 = 576;
@@ -72,8 +72,8 @@ impl NetworkManager {
         Ok(unusual_mtu(&value))
     }
 
-    /// Puts the pod's container, which must not run, into the pod's network. Docker starts none that still names a
-    /// network that is gone, so it forgets that one first.
+    /// Puts the pod's container, which must not run, into the pod's network. Docker does not start a
+    /// container that names a network that is gone, so that one is disconnected first.
     pub async fn connect_container(&self, container: &Container) -> Result<(), HostError> {
         let name = object_name(&self.pod_id);
         if container.names_network() {
@@ -86,7 +86,7 @@ impl NetworkManager {
         self.recorder.run(&connect).await.map(drop)
     }
 
-    /// The TCP ports that somebody on the host listens on, from the kernel itself: no tool has to be there.
+    /// The TCP ports that programs on the host listen on, from the kernel itself: no tool has to be there.
     pub async fn listening_ports(&self) -> Result<Vec<i32>, HostError> {
         let tables =
             self.recorder.run_unchecked(&Command::new("cat").args(["/proc/net/tcp", "/proc/net/tcp6"])).await?;
@@ -95,7 +95,7 @@ impl NetworkManager {
 }
 
 impl ContainerRuntime {
-    /// Creates the network by `creation`, and the volume meanwhile where there is none: neither needs the other.
+    /// Creates the network by `creation`, and at the same time the volume where it is missing: neither needs the other.
     pub async fn create_network(&self, creation: Command, tier: &Tier) -> Result<(), HostError> {
         let lacks_volume = !self.found().await?.has_workspace();
         let create = if lacks_volume {

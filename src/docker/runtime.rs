@@ -27,7 +27,7 @@ pub struct ContainerRuntime {
     pub(super) installation: Arc<str>,
     /// The name of all that is the pod's on this host, but for the volume of its home.
     pub(super) name: String,
-    /// `None` until somebody has looked.
+    /// `None` until the host was asked.
     pub(super) found: Mutex<Option<Found>>,
 }
 
@@ -63,7 +63,7 @@ impl ContainerRuntime {
         Ok(known.insert(found).clone())
     }
 
-    /// Nothing of the pod is on the host yet, so nobody need look.
+    /// Records that nothing of the pod is on the host yet, which saves the listing.
     pub async fn expect_nothing(&self) {
         self.found.lock().await.get_or_insert_default();
     }

@@ -133,7 +133,7 @@ async fn keep_delivering(pool: &Arc<Pool>, queue: Queue) {
 }
 
 /// One apalis worker, until it ends or the pool drains. It fetches more wakeups than it may have slots for; those that
-/// wait are offered to the other workers, and handled by whoever has a slot first.
+/// wait are offered to the other workers, and handled by the worker that has a slot first.
 async fn deliver(pool: &Arc<Pool>, queue: Queue, generation: u32) -> Result<(), BoxDynError> {
     let (db, slots) = (&pool.db, usize::try_from(pool.settings.concurrency)?);
     let name = format!("{}-{}-{generation}", pool.name, queue.name());

@@ -34,7 +34,7 @@ impl Slots {
         Some(Slot { slots: self, _permit: permit })
     }
 
-    /// Waits until all slots are taken and none is given back for `patience`.
+    /// Waits until all slots are taken and stay taken for `patience`.
     pub async fn all_taken_for(&self, patience: Duration) {
         loop {
             self.all_taken.notified().await;

@@ -105,7 +105,7 @@ pub fn compare(sides: &Sides<'_>) -> Differences {
             differences.orphans.push(Orphan { kind, key, name, pod_id, runs, why });
         }
     }
-    // One that was used a moment ago still fences somebody.
+    // A file that was used a moment ago may still fence an execution.
     let idle =
         |fence: &&FenceFile| fence.idle_seconds >= sides.grace.as_secs() && !foreign.contains(fence.key.as_str());
     for fence in sides.inventory.fences.iter().filter(idle) {
@@ -144,7 +144,7 @@ fn seen(pod: &PodRecord, inventory: &Inventory) -> Option<Seen> {
     (up != pod.up).then(|| Seen { pod_id: pod.id.clone(), lease: pod.lease, up })
 }
 
-/// What of a pod is not as the database says, the gravest first. `None` where all is.
+/// The gravest difference between a pod and what the database says of it, if there is any.
 fn drift(pod: &PodRecord, inventory: &Inventory) -> Option<Drift> {
     let container = container_of(pod, inventory);
     let has_network = inventory.networks.iter().any(|network| is_its(pod, network));

@@ -21,7 +21,7 @@ pub struct Labelled {
     pub name: String,
     #[serde(rename = "pod")]
     pub pod_id: String,
-    /// Empty, or none, where somebody made it by hand.
+    /// Empty or missing where a person made it by hand.
     pub installation: Option<String>,
 }
 

@@ -44,7 +44,7 @@ impl<'a> Leases<'a> {
         Self(newest)
     }
 
-    /// `None` where there is none that is newer.
+    /// The next lease, or `None` after the last possible one.
     fn next(&self, pod_id: &str) -> Option<i64> {
         self.0.get(pod_id).copied().unwrap_or_default().checked_add(1)
     }
@@ -115,7 +115,7 @@ impl Reconciler {
         if !self.dry_run {
             orphans::forget_others(&self.db, &server.id, orphans).await?;
         }
-        // A fence file alone holds nobody's data, and may be one of many that a host has collected.
+        // Fence files do not count: they hold no data, and a host may have collected many.
         let acted_on =
             orphans.iter().filter(|orphan| orphan.kind != OrphanKind::Fence).map(|orphan| orphan.pod_id.as_str());
         let pods: HashSet<_> = acted_on.collect();
@@ -123,7 +123,7 @@ impl Reconciler {
         if stop {
             report.stopped = Some(format!(
                 "things of {} pods that the database does not account for are on this server, and more than {} are \
-                 taken for a wrong database rather than for wrong things; none of them is touched. To remove them, run \
+                 taken for a wrong database rather than for orphans; none of them is touched. To remove them, run \
                  `pinacle-worker reconcile --max-removals {}`",
                 pods.len(),
                 self.max_removals,

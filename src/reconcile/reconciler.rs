@@ -9,11 +9,11 @@ use tokio::sync::Semaphore;
 use super::inventory::InventoryError;
 use crate::{fleet::HostDirectory, remote::ConnectionError};
 
-/// Of how many pods things are removed from a host at once, unless somebody says otherwise.
+/// Of how many pods things are removed from a host at once, by default.
 pub const MAX_REMOVALS: usize = 5;
 
-/// What is done about a pod whose rows somebody's open transaction holds.
-pub(super) const LOCKED: &str = "left to the next look, for somebody has locked its rows";
+/// What is done about a pod whose rows are locked by an open transaction.
+pub(super) const LOCKED: &str = "left to the next reconciliation: its rows are locked";
 
 /// Servers that are looked at side by side: each look holds a connection to the database meanwhile.
 const AT_ONCE: usize = 2;

@@ -1,5 +1,5 @@
-//! A command as data: an argv with typed parts that is quoted once, at the last moment, by a library. Nobody
-//! concatenates, so no text of a user's can end up in a host's shell.
+//! A command as data: an argv with typed parts that is quoted once, at the last moment, by a library. Nothing is
+//! concatenated, so no text of a user's can end up in a host's shell.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -19,7 +19,7 @@ enum Visibility {
     User,
     /// It is no business of the user's.
     Infrastructure,
-    /// Besides, it prints what may hold secrets that nobody knows yet.
+    /// Besides, its output may hold secrets that are not known yet.
     Confidential,
 }
 

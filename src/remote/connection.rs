@@ -22,7 +22,7 @@ const LAST_WORD_MARGIN: Duration = Duration::from_secs(40);
 pub const CANCEL_MARGIN: Duration = Duration::from_secs(50);
 /// Enough for a host that is busy, and has to be dialled first.
 const TEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The commands of an execution are effects of it, and their ends are; what nobody wrote down is not.
+/// The begin and the end of a command are effects of an execution; a command without a record is not.
 fn fault_boundary(command: &Command, fence: Option<&FencedBy>, what: &str) {
     if fence.is_some() {
         fault::boundary(|| format!("{what}`{}`", command.shown(str::to_owned)));

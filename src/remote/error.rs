@@ -9,7 +9,7 @@ pub enum ConnectionError {
     Unreachable { host: String, reason: String },
     #[error(
         "{host} shows another host key than the pinned one. If the host was set up anew on purpose, remove the server \
-         and add it again; if not, somebody may be in between"
+         and add it again; if not, the connection may be intercepted"
     )]
     HostKey { host: String },
     #[error(

@@ -20,7 +20,7 @@ pub enum NotAPrivateKey {
     Empty,
     #[error("is a public key; paste the private key that belongs to it")]
     Public,
-    #[error("has a passphrase, which nobody is there to type; remove it by `ssh-keygen -p`, or make a key without one")]
+    #[error("has a passphrase, which a worker cannot type; remove it by `ssh-keygen -p`, or make a key without one")]
     Encrypted,
     #[error("is in PuTTY's format; export it as an OpenSSH key (`puttygen KEY -O private-openssh`)")]
     Putty,
@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// The outside of a key in OpenSSH's own form; nobody could log in with it.
+    /// The outside of a key in OpenSSH's own form; it is of no use for a login.
     fn key(cipher: &str) -> String {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(4_u32.to_be_bytes());

@@ -28,7 +28,7 @@ use super::{
     guard::{Event, Guard, Pipe, SCRIPT, START_TIMEOUT},
 };
 
-/// Half of sshd's MaxSessions, which is 10 where nobody changed it: sshd may read the end of some sessions and the
+/// Half of sshd's MaxSessions, which is 10 by default: sshd may read the end of some sessions and the
 /// beginning of as many others in one go, and counts both until it has looked at its channels again.
 const SESSIONS_PER_LINK: usize = 5;
 /// Bounds what sshd's MaxStartups and the host's memory have to bear.
@@ -180,7 +180,7 @@ impl Ssh {
         if spare {
             return Err(ConnectionError::Busy);
         }
-        // Whoever waited while another dialled in vain need not dial as well, one after the other.
+        // A caller that waited while another dialled in vain does not dial again.
         if let Some((_, error)) = links.failed.as_ref().filter(|(failed_at, _)| *failed_at >= asked_at) {
             return Err(error.clone());
         }
@@ -270,8 +270,7 @@ fn is_exit(message: &ChannelMsg) -> bool {
     matches!(message, ChannelMsg::ExitStatus { .. } | ChannelMsg::ExitSignal { .. })
 }
 
-/// Ends a session that nobody listens to any more: the guard takes the end of its stdin as the wish to end, and what it
-/// ran may take its time. A daemon that holds the output would keep the channel open for ever.
+/// Ends a session that is no longer read: the end of its stdin asks the guard to end, and the command may need a while. A daemon that holds the output would keep the channel open for ever.
 async fn close(reader: &mut ChannelReadHalf, writer: &ChannelWriteHalf<Msg>, mut exited: bool) {
     if writer.eof().await.is_err() {
         return;

@@ -17,7 +17,7 @@ pub async fn network(ctx: &StepContext) -> Result<Ensured, StepError> {
     if !found.networks.is_empty() {
         return Ok(Ensured::Unchanged);
     }
-    let creation = ask!(pod_host, "looking at the host's way out", pod_host.network.creation(ctx.port().await?));
+    let creation = ask!(pod_host, "looking at the host's way out", pod_host.network.creation(ctx.port()?));
     ask!(pod_host, "creating the network", pod_host.runtime.create_network(creation, &ctx.spec.machine.tier));
     Ok(Ensured::Changed)
 }
@@ -92,7 +92,7 @@ pub async fn container(ctx: &StepContext) -> Result<Ensured, StepError> {
         hostname: &ctx.pod.slug,
         tier: &ctx.spec.machine.tier,
         bind_address: &pod_host.server.bind_address,
-        port: ctx.port().await?,
+        port: ctx.port()?,
     };
     let id = ask!(pod_host, "creating the container", pod_host.runtime.create_container(&spec));
     pods::set_container(ctx.db(), &ctx.fence, Some(&id)).await?;

@@ -1,4 +1,4 @@
-//! What the steps of one execution work on: the pod as it was asked for, and the host it is on.
+//! What the steps of one execution work on: the pod, what is wanted of it, and the host that it is on.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -31,13 +31,13 @@ pub struct Environment {
     pub catalog: Arc<Catalog>,
     pub keys: Arc<Keyring>,
     pub subnets: SubnetPool,
-    /// Whose the things on the hosts are, where several installations share one.
+    /// The id of this installation, which is on all that it makes: several may share a host.
     pub installation: Arc<str>,
     pub lease: LeaseClock,
     pub limits: JobLimits,
     /// How much of what a job's commands print is stored, in MiB.
     pub log_budget_mb: u32,
-    /// Whether a host without a floor under its pods' network will do.
+    /// Whether pods may run on a host that does not confine their network.
     pub allow_unconfined_pods: bool,
 }
 
@@ -49,7 +49,7 @@ pub struct StepContext {
     pub pod: Pod,
     pub spec: PodSpec,
     pub secrets: Vec<PodSecret>,
-    /// Whether the secrets were read: otherwise nothing is run in the pod, which might print them.
+    /// Whether the secrets were read. Without them nothing is run in the pod: its output could not be redacted.
     pub knows_secrets: bool,
     pub redactor: Redactor,
     pub progress: Arc<Progress>,
@@ -61,7 +61,7 @@ pub struct StepContext {
     unsaid: Mutex<Vec<String>>,
 }
 
-/// What the database holds for the pod. While a job runs, nobody but its execution changes that.
+/// What the pod holds of its server. While a job runs, only its execution changes that.
 #[derive(Debug, Clone, Default)]
 struct Place {
     server_id: Option<String>,
@@ -114,7 +114,7 @@ impl StepContext {
         }
     }
 
-    /// The same for commands that end by another token.
+    /// The same context, whose commands are cancelled by another token.
     #[must_use]
     pub fn with_cancel(self, cancel: CancellationToken) -> Self {
         Self { cancel, pod_host: OnceCell::new(), ..self }
@@ -124,12 +124,12 @@ impl StepContext {
         act(&mut self.place.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The pod has been given a server, or none any more.
+    /// Records the pod's server, or that it has none any more.
     pub fn is_on(&self, server_id: Option<String>) {
         self.with_place(|place| place.server_id = server_id);
     }
 
-    /// The pod has reserved this on its server, or nothing any more.
+    /// Records what the pod has reserved on its server, or that it has nothing any more.
     pub fn has_reserved(&self, reservation: Option<Reservation>) {
         self.with_place(|place| place.reserved = reservation);
     }
@@ -139,7 +139,7 @@ impl StepContext {
         self.with_place(|place| place.reserved)
     }
 
-    /// The pod has been given a port, or none any more.
+    /// Records the pod's port, or that it has none any more.
     pub fn holds(&self, port: Option<i32>) {
         self.with_place(|place| place.port = port);
     }
@@ -159,7 +159,7 @@ impl StepContext {
         self.spec.machine.project_dir()
     }
 
-    /// What was written down inside the pod when this execution found it.
+    /// What was installed and written down inside the pod when this execution began.
     pub fn inside(&self) -> &Inside {
         self.inside.get_or_init(Inside::default)
     }
@@ -168,7 +168,7 @@ impl StepContext {
         drop(self.inside.set(inside));
     }
 
-    /// What was noted of the job, and is not in the user's log yet.
+    /// The notices of the job that are not in the user's log yet.
     pub(super) fn unsaid(&self) -> MutexGuard<'_, Vec<String>> {
         self.unsaid.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -178,10 +178,10 @@ impl StepContext {
         self.secrets.iter().any(|secret| secret.kind == "env" && secret.name == name)
     }
 
-    /// That each secret of the pod's environment can be a variable.
+    /// Checks that each secret of the pod's environment can be a variable.
     ///
     /// # Errors
-    /// The first whose name is none.
+    /// The first whose name can't be a variable's.
     pub fn check_secrets(&self) -> Result<(), String> {
         let mut names = self.secrets.iter().filter(|secret| secret.kind == "env").map(|secret| &secret.name);
         names.try_for_each(|name| env_name(name)).map_err(|reason| format!("pod_secrets.name: {reason}"))
@@ -217,9 +217,8 @@ impl StepContext {
     /// The pod's external port.
     ///
     /// # Errors
-    /// The pod holds none.
-    #[expect(clippy::unused_async, reason = "steps ask for it as for what has to be looked up")]
-    pub async fn port(&self) -> Result<i32, StepError> {
+    /// The pod has no port yet.
+    pub fn port(&self) -> Result<i32, StepError> {
         self.with_place(|place| place.port)
             .ok_or_else(|| StepError::fail("the pod holds no port yet; a create would give it one"))
     }
@@ -237,16 +236,12 @@ impl StepContext {
     /// # Errors
     /// The pod has no server or no port, or its server can't be reached.
     pub async fn public_url(&self) -> Result<String, StepError> {
-        Ok(format!("http://{}:{}", self.host_name().await?, self.port().await?))
+        Ok(format!("http://{}:{}", self.host_name().await?, self.port()?))
     }
 
-    /// Whether the pod ever got as far as its port: before that, nothing of it is made on a host.
-    ///
-    /// # Errors
-    /// None so far.
-    #[expect(clippy::unused_async, reason = "steps ask for it as for what has to be looked up")]
-    pub async fn holds_port(&self) -> Result<bool, StepError> {
-        Ok(self.with_place(|place| place.port.is_some()))
+    /// Whether the pod has a port: before that, nothing of it is made on a host.
+    pub fn holds_port(&self) -> bool {
+        self.with_place(|place| place.port.is_some())
     }
 
     async fn pod_host_on(&self, server: Server) -> Result<PodHost, StepError> {

@@ -28,7 +28,7 @@ pub(super) async fn exports_of(ctx: &StepContext, project: &ProjectSpec) -> Resu
     Ok(exports(users.iter().copied().chain(unproxied).chain(ours)).map_err(ConnectionError::from)?)
 }
 
-/// Where the user has set a proxy, it is none for the pod's own addresses: no proxy elsewhere reaches them.
+/// Keeps a proxy that the user has set away from the pod's own addresses: no proxy elsewhere reaches them.
 fn unproxied(users: &[(&str, &str)]) -> Vec<(&'static str, String)> {
     const LOOPBACK: &str = "localhost,127.0.0.1,::1";
     let value = |wanted: &str| users.iter().rev().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
@@ -70,7 +70,7 @@ mod tests {
     use super::unproxied;
 
     #[test]
-    fn a_proxy_is_none_for_the_pod_itself() {
+    fn a_proxy_is_not_used_for_the_pod_itself() {
         assert!(unproxied(&[("PORT", "3000"), ("NO_PROXY", "intern")]).is_empty());
         for name in ["http_proxy", "HTTPS_PROXY", "all_proxy"] {
             let names = unproxied(&[(name, "http://proxy:3128")]);

@@ -59,7 +59,7 @@ fn no_room(who_has_no: &str, tier: &Tier, or: &str) -> StepError {
     ))
 }
 
-/// What the pod shall have reserved. It keeps the disk that it was made with: nothing takes that back.
+/// What the pod is to have reserved. It keeps the disk that it was made with, which cannot shrink.
 fn wanted(ctx: &StepContext) -> Reservation {
     let tier = ctx.spec.machine.tier.reservation();
     Reservation { disk_gb: ctx.reserved().map_or(tier.disk_gb, |held| held.disk_gb.max(tier.disk_gb)), ..tier }

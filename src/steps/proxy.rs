@@ -36,7 +36,7 @@ pub async fn proxy(ctx: &StepContext) -> Result<Ensured, StepError> {
         .infrastructure()
         .label("🔧 Writing the environment")
         .timeout(PROXY_TIMEOUT);
-    pod_host.runtime.wait_for_response(&pod_host.server.bind_address, ctx.port().await?).await?;
+    pod_host.runtime.wait_for_response(&pod_host.server.bind_address, ctx.port()?).await?;
     let silent = |why: &HostError| {
         format!(
             "the pod's nginx does not respond ({why}). Is {} made from the pod base image?",

@@ -10,7 +10,7 @@ async fn take_back(
     work: impl Future<Output = Result<Ensured, StepError>>,
 ) -> Result<Ensured, StepError> {
     match work.await {
-        Err(StepError { decision: Decision::Retry | Decision::Fail, .. }) if !ctx.holds_port().await? => {
+        Err(StepError { decision: Decision::Retry | Decision::Fail, .. }) if !ctx.holds_port() => {
             Ok(Ensured::Unchanged)
         }
         ended => ended,

@@ -35,8 +35,8 @@ pub async fn repository(ctx: &StepContext) -> Result<Ensured, StepError> {
     Ok(Ensured::by(!cloned.stdout.trim_end().ends_with("already cloned")))
 }
 
-/// The pod's deploy key, in the form that ssh takes, empty where there is none; and what is wrong with it. A pod that has run
-/// may have its clone, and nobody may need the key any more.
+/// The pod's deploy key in the form that ssh takes, empty where there is none, and what is wrong with it. A pod that has run
+/// may have its clone already and not need the key any more.
 fn deploy_key(ctx: &StepContext) -> Result<(String, Option<String>), StepError> {
     let secret = ctx.secrets.iter().find(|secret| secret.kind == "deploy_key");
     let Some(text) = secret.map(|secret| secret.value.expose_secret()) else { return Ok((String::new(), None)) };

@@ -63,7 +63,7 @@ async fn unhealthy(services: &ServiceProvisioner<'_>, service: &ServiceTemplate,
     StepError::fail(format!("the service {name} did not become healthy: {error}{printed}")).from_source(error)
 }
 
-/// Starts the services, each as far as it can be, and waits for none.
+/// Starts the services, each as far as possible, and waits for none of them.
 pub async fn open(ctx: &StepContext) {
     let project = project(ctx).await.unwrap_or(&ctx.spec.project);
     let dir = ctx.project_dir();

@@ -7,7 +7,7 @@ use super::{
 
 /// Why most of what is done inside a pod has no undo.
 const IN_THE_CONTAINER: Undo = Undo::Needless("it is in the container or its volumes, and goes with them");
-/// Why a removal has none.
+/// Why a removal has no undo.
 const REMOVED: Undo = Undo::Needless("what is removed stays removed");
 
 pub const PLACE: Step = Step {
@@ -42,7 +42,7 @@ pub const IMAGE: Step = Step {
     name: "image",
     part: Host,
     ensure: |ctx| Box::pin(container::image(ctx)),
-    undo: Undo::Needless("images are shared by pods, and the schedule removes those that none uses"),
+    undo: Undo::Needless("pods share images, and the schedule removes those that no pod uses"),
 };
 
 pub const CONTAINER: Step = Step {

@@ -119,7 +119,7 @@ async fn a_host_key_that_is_not_the_pinned_one_is_never_accepted() {
         (
             "another",
             Some(another.as_str()),
-            &["shows another host key than the pinned one", "somebody may be in between"][..],
+            &["shows another host key than the pinned one", "the connection may be intercepted"][..],
         ),
         ("broken", Some("ssh-ed25519 AAAA"), &["servers.ssh_host_key is no public key", "servers add"]),
         ("missing", None, &["no host key is pinned", "servers add"]),

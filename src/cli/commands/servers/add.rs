@@ -109,7 +109,7 @@ async fn host_key(add: &Add, host: &str, json: bool) -> anyhow::Result<PublicKey
         anyhow::bail!(
             "{host}:{} shows the host key {shown}, and --host-key is {}. Nothing was added. On the server, \
              `ssh-keygen -lf` of the files /etc/ssh/ssh_host_*_key.pub shows which is right; if it is --host-key, \
-             somebody may be in between",
+             the connection may be intercepted",
             add.ssh_port,
             fingerprint(expected)
         );

@@ -10,7 +10,7 @@ pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish 
 # These run on a pod host. They use `-ef`, which is not in POSIX, but in every sh.
 host_scripts := src/remote/guard.sh src/docker/scripts/way-out.sh src/reconcile/inventory.sh src/maintenance/images.sh
 
-.PHONY: demo check test test-apps chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
+.PHONY: demo check test test-db test-apps chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
 
 # A pod's life, from the web app's insert to its end.
 demo:
@@ -20,6 +20,11 @@ demo:
 # The first check of a change: no root, no stack, and under a minute with a warm cache.
 check: lint
 	cargo test --locked --lib --package pinacle-worker --package pinacle-guard --bins
+
+# The tests that need only PostgreSQL: the schema, the queue, the command line, refusals. Under two minutes with a warm
+# cache. `only=queue::` runs a part.
+test-db:
+	RUST_TEST_THREADS=10 $(stack) run-db deploy/dev/test db::$(only)
 
 # Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser. Prints the ten slowest tests.
 # `only=pods::` runs the tests with this in their names.

@@ -1,5 +1,8 @@
 -- Comes before the migrations: the schema that all is in. An installation of before had it in `public`, where a tool that
 -- pushes the app's schema drops what it does not know; it is moved, with its data and what the migrations have noted.
+-- A session whose search path names the schema, as that of a user `pinacle` does by default, has looked it up before and remembers
+-- that it is not there. It hears of another process that has made it meanwhile when it next opens a table.
+SELECT FROM pg_catalog.pg_namespace LIMIT 0;
 CREATE SCHEMA IF NOT EXISTS pinacle;
 
 DO $$

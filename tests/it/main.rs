@@ -1,41 +1,14 @@
 //! The integration tests: the real binary against real PostgreSQL, sshd, Docker, gVisor and nginx.
 //!
-//! `make test` starts what they need and says where it is in the environment (deploy/dev/stack).
+//! `make test` starts what they need and says where it is in the environment (deploy/dev/stack). They are one program, since
+//! each would have to be linked, and their tiers are its modules: `db` needs PostgreSQL alone, `host` all real parts, `chaos`
+//! stops a worker at each boundary, and `apps` fetches from the registries.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on shall panic, and say why")]
 
 mod apps;
 #[cfg(feature = "faults")]
 mod chaos;
-mod cli;
-mod commands;
-mod connection;
-mod containment;
-mod crash;
-mod crowd;
-mod ended;
-mod environment;
-mod exec;
-mod faults;
-mod guard;
-mod http;
-mod inside;
-mod kept;
-mod leftovers;
-mod localhost;
-mod lost_container;
-mod memory;
-mod pods;
-mod queue;
-mod random_inputs;
-mod reconcile;
-mod refusals;
-mod repository;
-mod routing;
-mod schedule;
-mod schema;
-mod secrets;
-mod services;
-mod sshd;
+mod db;
+mod host;
 mod support;
-mod templates;

@@ -8,6 +8,8 @@ readonly needed=(
   docker:docker-cli dockerd:docker.io mmdebstrap:mmdebstrap sshd:openssh-server ssh-keygen:openssh-client
   psql:postgresql-client umount:mount
 )
+# What PostgreSQL and its tests need of these.
+readonly needed_by_database=(cc:build-essential ip:iproute2 ps:procps psql:postgresql-client)
 # The tests also need a browser for the editor, a git server, and a clock that can be set.
 readonly needed_by_tests=(chromium:chromium chromedriver:chromium-driver git:git faketime:faketime)
 # These packages enable their services for the next boot. The stack needs only the programs.
@@ -35,6 +37,13 @@ install_packages() {
   if [[ $(cat /sys/module/apparmor/parameters/enabled 2>/dev/null) == Y ]] && ! command -v apparmor_parser >/dev/null; then
     missing+=(apparmor)
   fi
+  if ((${#missing[@]})); then apt_install "${missing[@]}"; fi
+}
+
+install_database() {
+  local missing
+  mapfile -t missing < <(missing_of "${needed_by_database[@]}")
+  if [[ -z ${DATABASE_URL:-} ]] && ! postgres_bin >/dev/null; then missing+=(postgresql); fi
   if ((${#missing[@]})); then apt_install "${missing[@]}"; fi
 }
 

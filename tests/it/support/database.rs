@@ -16,7 +16,7 @@ use sqlx::{
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::{HANG, Postgres, env};
+use super::{HANG, Postgres, env, nobodys_key};
 
 /// The migrated database that the others are copied from; one a schema, shared by all test processes.
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
@@ -193,7 +193,12 @@ impl TestDb {
         .unwrap()
     }
 
-    /// Inserts a server that should be reached at a port of this machine.
+    /// Inserts a server that pods are placed on, and that no worker reaches: nobody listens there.
+    pub async fn server_out_of_reach(&self) {
+        self.ssh_server("away", 1).await;
+    }
+
+    /// Inserts a server that should be reached at a port of this machine, where no pod host is.
     pub async fn ssh_server(&self, name: &str, port: u16) {
         sqlx::query(
             "INSERT INTO servers (name, ssh_host, ssh_port, ssh_host_key, cpu_cores, memory_mb, disk_gb)
@@ -201,7 +206,7 @@ impl TestDb {
         )
         .bind(name)
         .bind(i32::from(port))
-        .bind(env("PINACLE_DEV_SSH_HOST_KEY"))
+        .bind(nobodys_key::public())
         .execute(&self.pool)
         .await
         .unwrap();

@@ -3,6 +3,7 @@
 pub mod database;
 pub mod host;
 pub mod image;
+pub mod nobodys_key;
 pub mod postgres;
 pub mod random;
 pub mod timing;

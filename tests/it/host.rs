@@ -1,0 +1,30 @@
+//! What takes the real parts: sshd, Docker, gVisor, nginx, git, a browser, and the machine that they run on.
+
+mod cancel;
+mod cli;
+mod commands;
+mod connection;
+mod containment;
+mod crash;
+mod crowd;
+mod ended;
+mod environment;
+mod exec;
+mod faults;
+mod guard;
+mod inside;
+mod kept;
+mod leftovers;
+mod localhost;
+mod lost_container;
+mod memory;
+mod pods;
+mod random_inputs;
+mod reconcile;
+mod refusals;
+mod repository;
+mod routing;
+mod secrets;
+mod services;
+mod sshd;
+mod templates;

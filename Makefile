@@ -1,13 +1,13 @@
-# What one does with this repository. The stack is started for the time of a command, and what it needs is
-# installed from Debian's packages; `make stack-up` starts it to stay. All but `check`, `lint`,
-# `advisories` and `fuzz` need root.
+# The development targets. They start the stack for the time of a command, and install what it needs from Debian's
+# packages; after `make stack-up` it keeps running. All but `check`, `lint`, `lint-scripts`, `advisories` and `fuzz`
+# need root.
 
 stack := deploy/dev/stack
 scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare deploy/dev/test deploy/dev/advisories .ci/run
-# They read an environment that is there only in a pod.
+# These read an environment that exists only in a pod.
 pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish docker/service/log/run docker/services/*/run \
 	docker/services/*/finish src/guest/scripts/*.sh src/podspec/templates/*.sh)
-# They run on a pod host, and use `-ef`, which is not POSIX's, but every sh has it.
+# These run on a pod host. They use `-ef`, which is not in POSIX, but in every sh.
 host_scripts := src/remote/guard.sh src/docker/scripts/way-out.sh src/reconcile/inventory.sh src/maintenance/images.sh
 
 .PHONY: demo check test test-db test-apps chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
@@ -17,36 +17,35 @@ demo:
 	cargo build --locked
 	$(stack) run deploy/dev/demo
 
-# What a change is looked at by first: no root, no stack, and under a minute once it is warm.
+# The first check of a change: no root, no stack, and under a minute with a warm cache.
 check: lint
 	cargo test --locked --lib --package pinacle-worker --package pinacle-guard --bins
 
-# What PostgreSQL alone can show: the schema, the queue, the command line, what is refused. Under two minutes once it is warm.
-# `only=queue::` runs a part.
+# The tests that need only PostgreSQL: the schema, the queue, the command line, refusals. Under two minutes with a warm
+# cache. `only=queue::` runs a part.
 test-db:
 	RUST_TEST_THREADS=10 $(stack) run-db deploy/dev/test db::$(only)
 
-# Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser; and which ten tests are the slowest.
-# `only=pods::` runs those that have this in their names.
+# Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser. Prints the ten slowest tests.
+# `only=pods::` runs the tests with this in their names.
 test:
 	$(stack) test-tools
 	cargo test --locked --package pinacle-guard
 	$(stack) run deploy/dev/test $(only)
 
-# The real frameworks from their registries, in pods: Django to Next.js, each as on a developer's own machine.
-# `only=apps::django` runs one.
+# Real frameworks from their registries, from Django to Next.js, each in a pod. `only=apps::django` runs one.
 only_apps := $(or $(only),apps::)
 test-apps:
 	$(stack) test-tools
 	$(stack) run deploy/dev/test --ignored $(only_apps)
 
-# What `test` runs a sample of: every boundary, every subset, ten thousand inputs. It takes some hours and prints tables.
+# All of what `test` samples: every boundary, every subset, ten thousand inputs. It takes some hours and prints tables.
 chaos:
 	$(stack) run cargo test --locked --features faults --test it -- --ignored --skip apps:: --nocapture --test-threads 1
 
-# What is read from a pod, a host or a repository, made worse by libFuzzer: target by target, `seconds` for each; the first
+# Fuzzes the readers of what comes from a pod, a host or a repository by libFuzzer, `seconds` for each target; the first
 # crash ends it. `make fuzz seconds=60 fuzz_targets=guard` is short. It needs cargo-fuzz (`cargo install cargo-fuzz
-# --locked`), a nightly toolchain (`rustup toolchain install nightly`) and a C++ compiler; nothing of it needs the stack.
+# --locked`), a nightly toolchain (`rustup toolchain install nightly`) and a C++ compiler, but not the stack.
 seconds := 3600
 fuzz_targets := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 fuzz:
@@ -59,8 +58,8 @@ fuzz:
 			-dict=fuzz/dictionaries/$$target -max_total_time=$(seconds) -timeout=10 -print_final_stats=1; \
 	done
 
-# A pod's life beside Docker's API, the queue beside graphile-worker (where Node.js is there), in one table.
-# `only=queue` measures a part: commands, pods, services, queue, placement.
+# Measures a pod's life beside Docker's API, and the queue beside graphile-worker (if Node.js is installed), in one
+# table. `only=queue` measures a part: commands, pods, services, queue, placement.
 bench:
 	$(stack) run cargo bench --locked --bench provisioning -- $(only)
 
@@ -79,11 +78,11 @@ lint-scripts:
 	shellcheck -s bash $(wildcard src/*/scripts/*.bash)
 	shellcheck -s dash -e SC2174 $(host_scripts)
 
-# Known advisories against Cargo.lock; says so where their database can't be reached.
+# Checks Cargo.lock against the known advisories; prints a warning if their database can't be reached.
 advisories:
 	deploy/dev/advisories
 
-# .sqlx: what the compiler knows of the queries.
+# Writes .sqlx, by which the compiler checks the queries without a database.
 prepare:
 	$(stack) run deploy/dev/prepare
 

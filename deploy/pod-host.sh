@@ -6,21 +6,22 @@
 #   ssh root@HOST bash -s < deploy/pod-host.sh
 #   ssh root@HOST EGRESS_ALLOW=10.1.2.0/24,10.1.3.4 bash -s < deploy/pod-host.sh
 #
-# From a pod, the public Internet is reached, and a resolver: those of /etc/resolv.conf, or DNS_RESOLVERS.
-# Never the machine itself, other pods, nor private, link-local, shared or reserved addresses, but for
-# the networks in EGRESS_ALLOW; and the machine itself only where one of its addresses stands there alone,
-# not as a part of a network. Both are IPv4, with commas in between, and are kept for the next time.
+# A pod reaches the public Internet and the resolvers of /etc/resolv.conf, or those in DNS_RESOLVERS. It reaches neither
+# the machine itself, nor other pods, nor private, link-local, shared or reserved addresses, except the networks in
+# EGRESS_ALLOW. It reaches the machine itself only if one of the machine's addresses is listed there alone, not as part
+# of a network. Both settings are lists of IPv4 addresses or networks with commas in between, and are stored for the
+# next run.
 #
-# Its parts also serve alone:
+# Its parts can be run alone:
 #
 #   pod-host.sh config RUNSC [DAEMON_JSON]   prints Docker's settings with the runtime added to them
-#   pod-host.sh floor                        prints the floor, for `nft -f -`
-#   pod-host.sh prove IMAGE                  proves on the running Docker that the runtime is fit
+#   pod-host.sh floor                        prints the floor's rules, for `nft -f -`
+#   pod-host.sh prove IMAGE                  proves on the running Docker that the runtime works
 set -euo pipefail
 
 readonly daemon_json=/etc/docker/daemon.json
 readonly settings_folder=/etc/pinacle-worker
-# What pods start from, and so what the proof is made with.
+# The image that pods are made from, so the proof uses it, too.
 readonly proof_image=${PROOF_IMAGE:-pinacledev/pinacle-base}
 
 say() { printf '%s\n' "$*" >&2; }
@@ -29,11 +30,10 @@ fail() {
   exit 1
 }
 
-# A gVisor that doesn't suit the kernel hangs rather than fails, so no Docker command goes unlimited.
+# A gVisor that is incompatible with the kernel hangs instead of failing, so every Docker command has a time limit.
 docker_() { timeout --kill-after=5 60 docker "$@"; }
 
-# systrap is the faster, and newer than Debian 12's runsc. kvm isn't tried: where the machine is
-# itself virtual, it hangs.
+# systrap is faster, but Debian 12's runsc doesn't have it. kvm isn't tried, because it hangs on a virtual machine.
 platform_of() {
   local runsc=$1 platform
   for platform in systrap ptrace; do
@@ -50,13 +50,13 @@ config() {
   platform=$(platform_of "$runsc")
   if [[ -n $settings && -s $settings ]]; then
     jq -e 'type == "object"' "$settings" >/dev/null 2>&1 ||
-      fail "$settings is not a JSON object. Repair it, then run this again."
+      fail "$settings is not a JSON object. Correct it, then run this again."
   else
     settings=/dev/null
   fi
-  # --network=host: gVisor's own network stack can't reach Docker's DNS on a network of the pod's
-  # own; each pod still has a network namespace to itself.
-  # --overlay2=none: gVisor otherwise keeps root writes in an overlay and forgets them at stop.
+  # --network=host: on a pod's own network, gVisor's network stack can't reach Docker's DNS. Each pod still has its own
+  # network namespace.
+  # --overlay2=none: otherwise gVisor keeps writes to the root filesystem in an overlay and loses them at a stop.
   jq -n --arg path "$runsc" --arg platform "$platform" '
     (input? // {}) * {runtimes: {runsc: {path: $path, runtimeArgs:
       ["--platform=\($platform)", "--network=host", "--overlay2=none"]}}}' "$settings"
@@ -68,7 +68,7 @@ prove() {
   trap 'docker_ rm --force --volumes "$probe" >/dev/null 2>&1 || true' EXIT
   docker_ run --detach --name "$probe" --runtime=runsc --network=none --memory=128m --memory-swap=128m \
     "$image" sleep 600 >/dev/null ||
-    fail "Docker can't start $image with the runtime runsc. Its reason stands above; if it names none, see Docker's log."
+    fail "Docker can't start $image with the runtime runsc. The reason is printed above; if there is none, see Docker's log."
 
   if [[ $(docker_ exec "$probe" uname -v) == "$(uname -v)" ]]; then
     fail "the container runs on this machine's own kernel, so the runtime runsc is not gVisor. See the runtimes in $daemon_json."
@@ -80,43 +80,43 @@ prove() {
   docker_ exec "$probe" test -e /root/kept ||
     fail "a file written in a container is gone after stop and start. Register runsc with --overlay2=none."
 
-  # tail keeps all it reads until a line ends, and zeros have no lines.
+  # tail keeps in memory what it reads until a line ends, and zeros have no line end.
   docker_ exec --detach "$probe" sh -c 'head -c 256M /dev/zero | tail -n 1 >/dev/null'
   timeout 20 docker wait "$probe" >/dev/null ||
-    fail "a container limited to 128 MB took 256 MB and lives. See whether 'docker info' warns about memory limits."
+    fail "a container limited to 128 MB took 256 MB and still runs. See whether 'docker info' warns about memory limits."
   if [[ $(docker_ inspect --format '{{.State.OOMKilled}}' "$probe") != true ]]; then
-    fail "a container over its memory limit ended, but not by the limit. See: docker inspect and the kernel's log."
+    fail "a container over its memory limit ended, but not because of the limit. See: docker inspect and the kernel's log."
   fi
-  say "The runtime runsc is fit: isolated, keeps files over a stop, holds to its memory limit."
+  say "The runtime runsc works: it isolates, keeps files over a stop, and enforces its memory limit."
 }
 
-# A resolver on this machine's loopback is asked by Docker itself, from outside the pod.
+# Loopback resolvers are left out: Docker itself asks those, from outside the pod.
 resolvers() {
   local file=/etc/resolv.conf
   if [[ -s /run/systemd/resolve/resolv.conf ]]; then file=/run/systemd/resolve/resolv.conf; fi
   awk '$1 == "nameserver" && $2 !~ /:/ && $2 !~ /^127\./ { print $2 }' "$file" | paste -sd ,
 }
 
-# Bridges of pods that were made before their names began with br-p.
+# Prints the bridges of pods that were made before bridges' names began with br-p.
 older_bridges() {
   command -v docker >/dev/null || return 0
   local networks
   networks=$(docker_ network ls --quiet --filter label=pinacle.pod) ||
-    fail "Docker does not say which pods there are, and a floor without them would leave the older ones out. Start it, then run this again."
+    fail "Docker does not list the pods' networks, so the floor would leave out those of older pods. Start Docker, then run this again."
   # shellcheck disable=SC2086 # each id is a word
   [[ -z $networks ]] || docker_ network inspect --format '{{index .Options "com.docker.network.bridge.name"}}' $networks |
     awk 'NF && !/^br-p/ { printf "%s\"%s\"", n++ ? "," : "", $1 }'
 }
 
-# elements LIST: the line of a set with these elements; nft takes no empty one.
+# elements LIST: prints the line with a set's elements, or nothing for an empty list, because nft refuses an empty line.
 elements() { [[ -z ${1//[, ]/} ]] || printf 'elements = { %s }' "${1// /,}"; }
 
-# alone LIST: those that are single addresses.
+# alone LIST: prints those that are single addresses.
 alone() { tr ' ' , <<<"$1" | tr , '\n' | sed -n 's,/32$,,; /^[0-9.]\{1,\}$/p' | paste -sd ,; }
 
-# One table beside Docker's own, replaced in one transaction. Its chains come before Docker's, and what
-# they let through is still Docker's to judge. A pod's bridge is `br-p` and hexadecimal digits; those that
-# Docker names itself have no p. A pod hears at once that it may not, so nothing waits for an answer.
+# Prints one table beside Docker's own, which is replaced in one transaction. Its chains run before Docker's, and
+# Docker's chains still check what these accept. A pod's bridge is `br-p` and hexadecimal digits; bridges that Docker
+# names itself have no p. Packets of pods are rejected, not dropped, so that programs in the pod fail at once.
 floor() {
   local allowed=$1 dns=$2 no='reject with icmpx type admin-prohibited' older
   older=$(older_bridges)
@@ -128,7 +128,7 @@ table inet pinacle {
   set allowed_alone { type ipv4_addr; $(elements "$(alone "$allowed")"); }
   set resolvers { type ipv4_addr; $(elements "$dns"); }
   set older_bridges { type ifname; $(elements "$older"); }
-  # All that is not the public Internet (IANA's special-purpose registry), multicast included.
+  # Everything but the public Internet (IANA's special-purpose registry), multicast included.
   set special {
     type ipv4_addr; flags interval
     elements = {
@@ -148,7 +148,7 @@ table inet pinacle {
     iifname "br-p*" jump to_host
     iifname @older_bridges jump to_host
   }
-  # Replies, and what comes for a published port: never from another pod, nor straight to the pod's own address.
+  # Accepts replies and connections to a published port, but none from another pod or directly to the pod's address.
   chain to_pod {
     ct state established,related return
     iifname "br-p*" $no
@@ -173,7 +173,7 @@ table inet pinacle {
 END
 }
 
-# Kept from one run to the next, so that running this again takes nothing away.
+# The settings are stored, so that another run without them changes nothing.
 floor_settings() {
   local kept=$settings_folder/floor.conf
   if [[ -s $kept ]]; then
@@ -194,22 +194,22 @@ install_floor() {
   local rules=$settings_folder/floor.nft unit=/etc/systemd/system/pinacle-floor.service interface
   for interface in /sys/class/net/br-p*; do
     [[ ! -e $interface || ${interface##*/} =~ ^br-p[0-9a-f]{11}$ ]] ||
-      fail "the network interface ${interface##*/} begins with br-p, as pods' bridges do, and would be taken for one. Give it another name, then run this again."
+      fail "the network interface ${interface##*/} begins with br-p, as pods' bridges do, and would be treated as one. Give it another name, then run this again."
   done
   mkdir -p "$settings_folder"
   print_floor >"$rules.new"
   nft --check --file "$rules.new" || {
     rm "$rules.new"
-    fail "the floor of the pods' network can't be made: its reason stands above. See EGRESS_ALLOW and DNS_RESOLVERS: IPv4 networks and addresses with commas in between. What was there before is unchanged."
+    fail "the floor of the pods' network can't be set up: the reason is printed above. See EGRESS_ALLOW and DNS_RESOLVERS: IPv4 networks and addresses with commas in between. The former floor is unchanged."
   }
   printf 'EGRESS_ALLOW=%q\nDNS_RESOLVERS=%q\n' "$EGRESS_ALLOW" "$DNS_RESOLVERS" >"$settings_folder/floor.conf"
   mv "$rules.new" "$rules"
   nft --file "$rules"
   if [[ ! -d /run/systemd/system ]]; then
-    say "The floor is up. This machine has no systemd: let it run 'nft -f $rules' before Docker when it starts."
+    say "The floor is up. This machine has no systemd: make it run 'nft -f $rules' at boot, before Docker starts."
     return
   fi
-  # Without the floor, Docker does not start, for it starts the pods.
+  # Docker starts the pods, so it must not start without the floor.
   cat >"$unit" <<END
 [Unit]
 Description=What pods may reach on the network
@@ -218,7 +218,7 @@ Wants=network-pre.target
 Before=network-pre.target docker.service shutdown.target
 After=local-fs.target nftables.service
 Conflicts=shutdown.target
-# It may begin by emptying all tables.
+# nftables.service may begin by removing all tables.
 ReloadPropagatedFrom=nftables.service
 
 [Service]
@@ -237,7 +237,7 @@ END
 
 reload_docker() {
   if [[ -d /run/systemd/system ]]; then
-    # Enabled as well, because pods must come back when the machine does.
+    # Enabled as well, because pods must start again when the machine does.
     systemctl enable --quiet --now docker
     systemctl reload docker
   elif [[ -s /run/docker.pid ]]; then
@@ -247,7 +247,7 @@ reload_docker() {
   fi
 }
 
-# A connection that this machine makes must not take a port that a pod will listen on.
+# An outgoing connection of this machine must not use a pod's port.
 reserve_ports() {
   local pods=30000-40000 file=/proc/sys/net/ipv4/ip_local_reserved_ports reserved
   reserved=$(<"$file")
@@ -263,7 +263,7 @@ runtime_is_known() { docker_ info --format '{{json .Runtimes}}' 2>/dev/null | jq
 install() {
   [[ $EUID == 0 ]] || fail "this installs packages and changes Docker's settings; run it as root."
   apt-get update -qq
-  # The client is a package of its own from Debian 13 on.
+  # From Debian 13 on, the client is a separate package.
   local packages=(apparmor docker.io jq nftables runsc)
   if apt-cache show docker-cli >/dev/null 2>&1; then packages+=(docker-cli); fi
   DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null
@@ -273,7 +273,7 @@ install() {
   wanted=$(config "$(command -v runsc)" "$daemon_json")
   mkdir -p "${daemon_json%/*}"
   if [[ ! -e $daemon_json ]] || ! jq -e --argjson wanted "$wanted" '. == $wanted' "$daemon_json" >/dev/null; then
-    # Written beside and moved, so that Docker never reads half a file.
+    # The file is moved into place, so that Docker never reads half of it.
     printf '%s\n' "$wanted" >"$daemon_json.new"
     mv "$daemon_json.new" "$daemon_json"
     say "Registered runsc in $daemon_json."
@@ -288,7 +288,7 @@ install() {
   runtime_is_known || fail "Docker doesn't list the runtime runsc 20 seconds after its reload. Try: systemctl restart docker"
 
   docker_ image inspect "$proof_image" >/dev/null 2>&1 || timeout 900 docker pull --quiet "$proof_image" >/dev/null ||
-    fail "the image $proof_image is neither here nor to be pulled. Build it with docker/Dockerfile.base, or name another in PROOF_IMAGE."
+    fail "the image $proof_image is not here and can't be pulled. Build it with docker/Dockerfile.base, or name another in PROOF_IMAGE."
   install_floor
   prove "$proof_image"
 }
@@ -297,6 +297,6 @@ case ${1:-install} in
   install) install ;;
   config) config "${@:2}" ;;
   floor) print_floor ;;
-  prove) prove "${2:?an image to prove it with}" ;;
+  prove) prove "${2:?is missing: the image to prove it with}" ;;
   *) fail "unknown command $1; it is config, floor, prove, or nothing to set this machine up." ;;
 esac

@@ -1,18 +1,18 @@
-// graphile-worker, asked by lines of JSON on stdin, each answered by one on stdout. DATABASE_URL names a database that
-// is its own.
+// Runs graphile-worker. Each line on stdin is a request in JSON, and gets a line of JSON on stdout. DATABASE_URL names
+// a database of its own.
 //
-//   {"do": "listen"}                                a runner waits for tasks
-//   {"do": "claim"}                                 commits a task, and gives the milliseconds until it starts
-//   {"do": "rest"}                                  the runner ends
-//   {"do": "drain", "backlog", "from", "to"}        gives the tasks a second between the nth start and the mth, of a
-//                                                   runner that finds a backlog
+//   {"do": "listen"}                                starts a runner, which waits for tasks
+//   {"do": "claim"}                                 commits a task, and returns the milliseconds until it starts
+//   {"do": "rest"}                                  stops the runner
+//   {"do": "drain", "backlog", "from", "to"}        returns the tasks a second between two starts, of a runner
+//                                                   that finds a backlog
 import { createInterface } from "node:readline";
 import { Logger, makeWorkerUtils, run } from "graphile-worker";
 import pg from "pg";
 
 const connectionString = process.env.DATABASE_URL;
 const concurrency = Number(process.env.CONCURRENCY);
-// A connection for each task and one to listen: the default of 10 would hold it back.
+// A connection for each task, and more to listen: the default of 10 would slow it down.
 const maxPoolSize = concurrency + 2;
 const logger = new Logger(() => () => {});
 const utils = await makeWorkerUtils({ connectionString, logger });

@@ -1,4 +1,4 @@
-//! A command inside a pod, as its row in the log has it, beside `docker exec` alone.
+//! A command inside a pod, by the duration in its log row, beside `docker exec` alone.
 
 use std::{process::Command, time::Instant};
 
@@ -11,7 +11,7 @@ use crate::{
     table::{Series, Table, Target},
 };
 
-/// The same command several times in one job: the worker's connection is warm for all of them.
+/// The same command runs several times in one job, so that the worker's connection is warm.
 const COMMANDS: usize = 10;
 const MAX_RATIO: f64 = 1.5;
 
@@ -23,7 +23,7 @@ pub async fn measure(table: &mut Table) {
     db.done(&pod, "create").await;
 
     let (mut ours, mut theirs) = (vec![], vec![]);
-    // Each round has many commands; what their jobs cost beside them is measured elsewhere.
+    // Each round has many commands; the cost of jobs is measured elsewhere.
     for _ in 0..rounds().div_ceil(4) {
         let job = db.job(&pod, "restart").await;
         assert_eq!(db.end_of(&job).await.status, "succeeded");

@@ -1,4 +1,4 @@
-//! Docker's HTTP API over its own socket, in process: what a pod's parts cost with nothing in between.
+//! Docker's HTTP API over its own socket, in process: what a pod's parts cost without a worker.
 
 use std::{
     path::PathBuf,
@@ -18,16 +18,16 @@ use tokio::{
 
 use crate::support::{HANG, free_port};
 
-/// Between two tries to fetch a page.
+/// The pause between two tries to fetch a page.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
-/// Of the reference's network; no pod of ours gets it, nor does Docker choose it by itself.
+/// The subnet of the reference's network: no pod gets it, and Docker does not choose it by itself.
 const SUBNET: &str = "10.199.255.0/28";
 const BRIDGE: &str = "br-bench";
 const PAGE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Answered by the pod's nginx itself; the name belongs to no pod.
+/// A name that belongs to no pod, so the pod's nginx itself responds.
 const PAGE_HOST: &str = "proxy.invalid";
 
-/// A container with network and volumes, made by the API alone, with the options that one of ours has.
+/// A container with network and volumes, made by the API alone, with the options of a pod's container.
 pub struct Reference {
     socket: PathBuf,
     name: String,
@@ -38,13 +38,13 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Reads the options of a pod of ours; none is written down twice.
+    /// Copies the options of an existing pod, so that they are not repeated here.
     pub async fn like(pod: &str) -> Self {
         let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
         let socket = PathBuf::from(host.strip_prefix("unix://").expect("a DOCKER_HOST that is a unix socket"));
         let (ours, name, port) = (format!("pinacle-pod-{pod}"), format!("pinacle-bench-{pod}"), free_port());
         let home = (home_name(pod), format!("{name}-home"));
-        // Under other labels, or the worker would take it for something that was left behind.
+        // It has other labels, or the worker would take it for an orphan.
         let renamed = |value: &Value| -> Value {
             let text =
                 value.to_string().replace(&ours, &name).replace(&home.0, &home.1).replace("\"pinacle.", "\"bench.");
@@ -78,7 +78,7 @@ impl Reference {
         call(&self.socket, Method::DELETE, path, None).await;
     }
 
-    /// Makes it all, and waits for the page.
+    /// Makes all parts, and waits for the page.
     pub async fn create(&self) {
         self.post("/networks/create", Some(&self.network)).await;
         self.post("/volumes/create", Some(&self.volume)).await;
@@ -97,7 +97,7 @@ impl Reference {
         tokio::time::timeout(HANG, page).await.expect("a page of the reference");
     }
 
-    /// By `docker stop`, which is what anyone would type.
+    /// Stops it by `docker stop`, as a person would.
     pub async fn stop(&self) {
         let status = tokio::process::Command::new("docker").args(["stop", &self.name]).stdout(Stdio::null()).status();
         assert!(status.await.unwrap().success(), "docker stop of the reference");
@@ -110,20 +110,20 @@ impl Reference {
         self.delete(&format!("/volumes/{}-home", self.name)).await;
     }
 
-    /// Through the published port; `None` where nobody answers yet.
+    /// Fetches the page through the published port; `None` if nothing responds yet.
     async fn page(&self) -> Option<StatusCode> {
-        let answer = async {
+        let response = async {
             let stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
             let request = Request::get("/").header("Host", PAGE_HOST).body(Full::default()).unwrap();
             Some(send(stream, request).await.ok()?.0)
         };
-        // What Docker accepts before the container listens may never be answered.
-        tokio::time::timeout(PAGE_TIMEOUT, answer).await.ok()?
+        // A connection that Docker accepts before the container listens may never get a response.
+        tokio::time::timeout(PAGE_TIMEOUT, response).await.ok()?
     }
 }
 
 impl Drop for Reference {
-    /// What a benchmark that panicked has left; otherwise there is nothing.
+    /// Removes what a benchmark that panicked left behind; otherwise there is nothing.
     fn drop(&mut self) {
         let name = &self.name;
         let remove = format!("docker rm -f -v {name}; docker network rm {name}; docker volume rm {name} {name}-home");
@@ -131,7 +131,7 @@ impl Drop for Reference {
     }
 }
 
-/// Calls the API, which must answer with success, and returns what it says.
+/// Calls the API, checks that it succeeds, and returns its JSON.
 async fn call(socket: &PathBuf, method: Method, path: &str, body: Option<&Value>) -> Value {
     let request = Request::builder()
         .method(method)
@@ -140,9 +140,9 @@ async fn call(socket: &PathBuf, method: Method, path: &str, body: Option<&Value>
         .header("Content-Type", "application/json")
         .body(Full::from(body.map(Value::to_string).unwrap_or_default()))
         .unwrap();
-    let (status, answer) = send(UnixStream::connect(socket).await.unwrap(), request).await.unwrap();
-    assert!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&answer));
-    serde_json::from_slice(&answer).unwrap_or_default()
+    let (status, body) = send(UnixStream::connect(socket).await.unwrap(), request).await.unwrap();
+    assert!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));
+    serde_json::from_slice(&body).unwrap_or_default()
 }
 
 async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> hyper::Result<(StatusCode, Bytes)>
@@ -151,9 +151,9 @@ where
 {
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
-    let answer = sender.send_request(request).await?;
-    let status = answer.status();
-    let body = answer.into_body().collect().await?.to_bytes();
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
     connection.abort();
     Ok((status, body))
 }

@@ -1,12 +1,12 @@
-//! Ours beside the reference, in one run: each round measures one after the other on the same machine, so that both see
-//! the same noise, and what counts is the ratio of the two.
+//! Benchmarks of the worker beside a reference. Each round measures one after the other on the same machine, so that
+//! both see the same noise, and the ratio of the two counts.
 //!
-//! `cargo bench` runs all; `cargo bench -- queue pods` what these words name.
+//! `cargo bench` runs all; `cargo bench -- queue pods` runs those that are named.
 
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a benchmark that cannot go on shall panic, and its figures are what it is for"
+    reason = "a benchmark that cannot continue panics, and it prints its figures"
 )]
 
 mod commands;
@@ -23,7 +23,7 @@ mod table;
 
 use table::Table;
 
-/// `BENCH_ROUNDS` says another number, to try a benchmark out.
+/// `BENCH_ROUNDS` sets another number, to try a benchmark out.
 const ROUNDS: usize = 10;
 
 /// How often each thing is measured.

@@ -1,4 +1,4 @@
-//! The queue that ours is measured beside, in a process of its own, with a database of its own.
+//! The queue that the worker's is compared with, in its own process and with its own database.
 
 use std::{
     path::Path,
@@ -13,19 +13,19 @@ use tokio::{
 
 use crate::support::TestDb;
 
-/// The oldest Node.js that is maintained.
+/// The oldest maintained version of Node.js.
 const MIN_NODE: u32 = 20;
 
-/// graphile-worker. What it can be asked stands in `peers/graphile.mjs`.
+/// graphile-worker. `peers/graphile.mjs` lists the requests.
 pub struct Graphile {
     _process: Child,
     stdin: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
+    replies: Lines<BufReader<ChildStdout>>,
     _db: TestDb,
 }
 
 impl Graphile {
-    /// Starts it. The error says, for the table, why it can't be.
+    /// Starts it. The error says for the table why it cannot be started.
     pub async fn start(concurrency: usize) -> Result<Self, String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
         install(&folder)?;
@@ -41,34 +41,34 @@ impl Graphile {
             .spawn()
             .unwrap();
         let stdin = process.stdin.take().unwrap();
-        let answers = BufReader::new(process.stdout.take().unwrap()).lines();
-        Ok(Self { _process: process, stdin, answers, _db: db })
+        let replies = BufReader::new(process.stdout.take().unwrap()).lines();
+        Ok(Self { _process: process, stdin, replies, _db: db })
     }
 
-    /// Has it do something, and returns the figure of that name.
+    /// Sends a request, and returns the figure of that name.
     pub async fn figure(&mut self, action: &Value, name: &str) -> f64 {
-        let answer = self.ask(action).await;
-        answer[name].as_f64().unwrap_or_else(|| panic!("graphile-worker: {action}: {answer}"))
+        let reply = self.ask(action).await;
+        reply[name].as_f64().unwrap_or_else(|| panic!("graphile-worker: {action}: {reply}"))
     }
 
-    /// Has its runner wait for tasks, or end.
-    pub async fn tell(&mut self, action: &str) {
+    /// Sends a request without options, such as to start or stop the runner.
+    pub async fn send(&mut self, action: &str) {
         self.ask(&json!({ "do": action })).await;
     }
 
     async fn ask(&mut self, action: &Value) -> Value {
         self.stdin.write_all(format!("{action}\n").as_bytes()).await.unwrap();
-        let answer = self.answers.next_line().await.unwrap().expect("an answer of graphile-worker");
-        serde_json::from_str(&answer).unwrap()
+        let reply = self.replies.next_line().await.unwrap().expect("a reply of graphile-worker");
+        serde_json::from_str(&reply).unwrap()
     }
 }
 
-/// By the lock file; a second time it takes a moment.
+/// Installs by the lock file; only the first time takes long.
 fn install(folder: &Path) -> Result<(), String> {
     let version = run(Command::new("node").arg("--version")).map_err(|_| "Node.js is not there".to_owned())?;
     let major = version.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
     if major.is_none_or(|major: u32| major < MIN_NODE) {
-        return Err(format!("Node.js is not there in version {MIN_NODE} or later, but in {}", version.trim()));
+        return Err(format!("Node.js {MIN_NODE} or later is needed, and this is {}", version.trim()));
     }
     run(Command::new("npm").arg("--version")).map_err(|_| "npm is not there".to_owned())?;
     let install = ["ci", "--no-audit", "--no-fund", "--ignore-scripts"];

@@ -1,5 +1,5 @@
-//! What it costs to find a server for a pod, with few servers and pods and with many. Nothing is made on them: nobody
-//! answers at their addresses, so each job ends after it was placed.
+//! What it costs to find a server for a pod, with few servers and pods and with many. Nothing listens at the servers'
+//! addresses, so each job ends after its placement.
 
 use serde_json::json;
 
@@ -24,7 +24,7 @@ impl Fleet {
              FROM generate_series(1, {servers}) n"
         ))
         .await;
-        // As the web app inserts them, and then as a worker has placed them.
+        // The pods are inserted as the web app does, and then updated as if a worker had placed them.
         db.execute(&format!(
             "INSERT INTO pods (id, name, slug) SELECT 'pod_' || n, 'pod', 'pod-' || n FROM generate_series(1, {pods}) n"
         ))
@@ -35,12 +35,12 @@ impl Fleet {
         ))
         .await;
         db.execute("ANALYZE").await;
-        // The hosts are compared once, when the worker starts; nothing else of it is in the figures.
+        // Reconciliation runs once, when the worker starts, so that it does not disturb the figures.
         let worker = Worker::start_with(&db, &[("RECONCILE_INTERVAL", "86400")]).await;
         Self { db, _worker: worker }
     }
 
-    /// The milliseconds that the step took.
+    /// Places a pod, and returns the milliseconds that the step took.
     async fn place(&self, slug: &str) -> f64 {
         let pod = self.db.pod(slug, &json!({})).await;
         let insert = sqlx::query_scalar(

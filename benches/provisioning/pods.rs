@@ -1,4 +1,4 @@
-//! An empty pod's life, insert to status, beside the same by Docker's API alone.
+//! An empty pod's life, from insert to status, beside the same by Docker's API alone.
 
 use std::time::Instant;
 
@@ -12,19 +12,19 @@ use crate::{
     table::{Series, Table, Target},
 };
 
-/// What a create or a start may take, in references.
+/// The most that a create or a start may take, as a multiple of the reference.
 const MAX_RATIO: f64 = 1.3;
-/// What a stop may take beyond Docker's own, in milliseconds.
+/// The most that a stop may take beyond Docker's own, in milliseconds.
 const MAX_ADDED_MS: f64 = 300.0;
 
-/// Milliseconds, ours and the reference's, a pair a round.
+/// Milliseconds, the worker's and the reference's: a pair for each round.
 #[derive(Default)]
 struct Pairs {
     ours: Vec<f64>,
     theirs: Vec<f64>,
 }
 
-/// Puts jobs into the queue, and sees by NOTIFY how far they are.
+/// Enqueues jobs, and follows them by NOTIFY.
 pub struct Clock<'a> {
     db: &'a TestDb,
     events: PgListener,
@@ -35,7 +35,7 @@ impl<'a> Clock<'a> {
         Self { db, events: db.events().await }
     }
 
-    /// The milliseconds from a job's insert until the pod is announced as `status`, and the job.
+    /// Returns the milliseconds from a job's insert until the pod is announced as `status`, and the job's id.
     pub async fn job(&mut self, pod: &str, kind: &str, status: &str) -> (f64, String) {
         let began = Instant::now();
         let job = self.db.job(pod, kind).await;
@@ -43,7 +43,7 @@ impl<'a> Clock<'a> {
             loop {
                 let event: Value = serde_json::from_str(self.events.recv().await.unwrap().payload()).unwrap();
                 assert!(event["pod_id"] != pod || event["status"] != "failed", "the {kind} of {pod} failed");
-                // The pod's own announcements name no job.
+                // An announcement of the pod's status names no job.
                 if event["pod_id"] == pod && event["job_id"].is_null() && event["status"] == status {
                     return;
                 }
@@ -61,7 +61,7 @@ pub async fn measure(table: &mut Table) {
     host.add_to(&db).await;
     let _worker = Worker::start(&db).await;
     let mut clock = Clock::of(&db).await;
-    // The first of each finds cold caches and no connection; it is in no figure.
+    // The first of each finds cold caches and no connection, so it is not measured.
     let pod = db.pod("bench-first", &json!({})).await;
     clock.job(&pod, "create", "running").await;
     let reference = Reference::like(&pod).await;

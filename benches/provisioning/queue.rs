@@ -1,4 +1,4 @@
-//! The queue alone: jobs that cost no command on any host, beside graphile-worker on the same PostgreSQL.
+//! The queue alone: jobs without commands on a host, beside graphile-worker on the same PostgreSQL.
 
 use std::time::{Duration, Instant};
 
@@ -11,17 +11,17 @@ use crate::{
     table::{Series, Table, Target},
 };
 
-/// Jobs at a time, of both.
+/// How many jobs each of the two runs at a time.
 const CONCURRENCY: usize = 16;
-/// The queue is idle when a job comes.
+/// The pause before each job, so that the queue is idle.
 const IDLE: Duration = Duration::from_millis(100);
-/// Between two looks at how far a drain is; a look costs the database something.
-const LOOK: Duration = Duration::from_millis(100);
-/// Jobs at both ends of a drain that are in no rate: the worker starts, and has too few left to be busy.
+/// The pause between two counts of a drain's unfinished jobs; a count costs the database time.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Jobs at each end of a drain that are not measured: the worker is starting, or has too few left to be busy.
 const EDGE: usize = 100;
-/// Pods that were destroyed before, and what the planner knows: a queue that is in use is never empty.
+/// Pods that were destroyed before: a queue in use has a history, and PostgreSQL plans by it.
 const HISTORY: usize = 50_000;
-/// How many are waiting when a worker starts, and how many of them it is measured by.
+/// How many jobs wait when a worker starts, and how many of them are measured.
 const SMALL: Drain = Drain { backlog: 1_000, finished: 1_000 };
 const LARGE: Drain = Drain { backlog: 20_000, ..SMALL };
 const WHOLE: Drain = Drain { backlog: 2_000, finished: 2_000 };
@@ -39,7 +39,7 @@ struct Drain {
     finished: usize,
 }
 
-/// What a drain of ours gave: jobs a second, and the rows a second of the insert before it.
+/// The result of a drain: jobs a second, and the rows a second of the insert before it.
 struct Drained {
     rate: f64,
     inserted: f64,
@@ -55,10 +55,10 @@ async fn claims(table: &mut Table, peer: &mut Peer) {
     let db = TestDb::new().await;
     let _worker = worker(&db).await;
     if let Ok(peer) = peer {
-        peer.tell("listen").await;
+        peer.send("listen").await;
     }
     let (mut ours, mut theirs) = (vec![], vec![]);
-    // The first of each is in no figure. A round is short, so there are more of them.
+    // The first of each is not measured. A round is short, so there are more of them.
     for round in 0..=2 * rounds() {
         let pod = db.pod(&format!("bench-{round}"), &json!({})).await;
         let our = commit_to_claim(&db, &pod).await;
@@ -74,13 +74,13 @@ async fn claims(table: &mut Table, peer: &mut Peer) {
         }
     }
     if let Ok(peer) = peer {
-        peer.tell("rest").await;
+        peer.send("rest").await;
     }
     let ours = Series { what: "commit to claim, idle queue", figures: ours };
     beside(table, "ms", &ours, theirs, peer, &[Target::RatioAtMost(MAX_CLAIM_RATIO)]);
 }
 
-/// By the database's clock, in milliseconds: from right before the commit to the claim.
+/// The time from right before the commit to the claim, by the database's clock, in milliseconds.
 async fn commit_to_claim(db: &TestDb, pod: &str) -> f64 {
     let mut tx = db.pool.begin().await.unwrap();
     let insert = sqlx::query_scalar("INSERT INTO pod_jobs (pod_id, kind) VALUES ($1, 'destroy') RETURNING id");
@@ -139,7 +139,7 @@ async fn worker(db: &TestDb) -> Worker {
     Worker::start_with(db, &[("CONCURRENCY", &CONCURRENCY.to_string())]).await
 }
 
-/// A database to copy, in which many jobs have been done, and its name.
+/// A database with many finished jobs, to be copied, and its name.
 async fn with_history() -> (TestDb, String) {
     let db = TestDb::new().await;
     for statement in [
@@ -159,12 +159,12 @@ async fn with_history() -> (TestDb, String) {
         db.execute(&statement).await;
     }
     let name = db.text("current_database()").await;
-    // PostgreSQL copies no database that somebody is connected to.
+    // PostgreSQL copies a database only if nobody is connected to it.
     db.pool.close().await;
     (db, name)
 }
 
-/// A worker that finds a backlog, in a database of its own.
+/// Measures a worker that finds a backlog, in a database of its own.
 async fn drain(used: &str, Drain { backlog, finished }: Drain) -> Drained {
     let db = TestDb::create(Some(used)).await;
     let pods = format!(
@@ -179,7 +179,7 @@ async fn drain(used: &str, Drain { backlog, finished }: Drain) -> Drained {
     let worker = worker(&db).await;
     let unfinished = "SELECT count(*) FROM pod_jobs WHERE status IN ('queued', 'retrying', 'running')";
     while db.text(unfinished).await.parse::<usize>().unwrap() > backlog - finished {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     worker.kill();
     let amiss = "SELECT count(*) FROM pod_jobs WHERE status IN ('failed', 'cancelled', 'retrying')";

@@ -1,4 +1,4 @@
-//! A create with editor and terminal. Nothing is its reference; what counts is how much of it the services are.
+//! A create with editor and terminal. It has no reference; what counts is the services' share.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::{
     table::{Series, Table},
 };
 
-/// The steps that are the services'.
+/// The steps of the services.
 const STEPS: &str = "'install services', 'services', 'health'";
 
 pub async fn measure(table: &mut Table) {
@@ -19,7 +19,7 @@ pub async fn measure(table: &mut Table) {
     let mut clock = Clock::of(&db).await;
 
     let (mut creates, mut services) = (vec![], vec![]);
-    // The editor alone takes seconds to answer, so there are fewer rounds.
+    // The editor alone takes seconds to respond, so there are fewer rounds.
     for round in 0..rounds().div_ceil(2) {
         let config = json!({ "services": ["code-server", "web-terminal"] });
         let pod = db.pod(&format!("bench-services-{round}"), &config).await;

@@ -1,21 +1,21 @@
-//! The figures, as they come in, and at the end what was aimed at.
+//! The table of figures, printed row by row, with the targets at the end.
 
-/// Wide enough for the longest description.
+/// The width of a description's column.
 const WIDTH: usize = 68;
 
-/// What a row must show.
+/// What a row's figures have to reach.
 #[derive(Clone, Copy)]
 pub enum Target {
-    /// Ours divided by the reference, round by round: the median.
+    /// The worker's figure divided by the reference's, round by round: the median.
     RatioAtMost(f64),
     RatioAtLeast(f64),
-    /// Ours less the reference.
+    /// The worker's figure minus the reference's.
     DifferenceAtMost(f64),
-    /// Ours alone.
+    /// The worker's figure alone.
     AtLeast(f64),
 }
 
-/// What was measured: a figure a round.
+/// One measurement: a figure for each round.
 pub struct Series<'a> {
     pub what: &'a str,
     pub figures: Vec<f64>,
@@ -46,18 +46,18 @@ impl Spread {
 }
 
 impl Table {
-    /// Figures that nothing is compared with.
+    /// Prints figures that have no reference.
     pub fn figure(&mut self, unit: &str, ours: &Series) {
         self.row(unit, ours, None, &[]);
     }
 
-    /// Figures that are compared with nothing, because the reference is not there.
+    /// Prints figures without the reference's, and `why` the reference is missing.
     pub fn alone(&mut self, unit: &str, ours: &Series, why: &str, targets: &[Target]) {
         self.row(unit, ours, None, targets);
         println!("  {why}");
     }
 
-    /// Figures beside those of the reference, measured in the same rounds.
+    /// Prints figures beside the reference's, measured in the same rounds.
     pub fn compared(&mut self, unit: &str, ours: &Series, reference: &Series, targets: &[Target]) {
         self.row(unit, ours, Some(reference), targets);
     }
@@ -90,18 +90,18 @@ impl Table {
                 }
                 Target::AtLeast(least) => (format!("at least {least} {unit}"), Some(ours.figures.as_slice())),
             };
-            let verdict = figures.map_or_else(
+            let result = figures.map_or_else(
                 || format!("{:>10} not measured", "-"),
                 |figures| {
                     let median = Spread::of(figures).median;
                     format!("{median:>10.2} {}", if target.is_met_by(median) { "met" } else { "MISSED" })
                 },
             );
-            self.targets.push(format!("{:<WIDTH$} {aim:<32} {verdict}", ours.what));
+            self.targets.push(format!("{:<WIDTH$} {aim:<32} {result}", ours.what));
         }
     }
 
-    /// Each target, and whether its median meets it. No target ends the run: timings are judged by people.
+    /// Prints each target, and whether the median meets it. A missed target is not an error: people judge timings.
     pub fn print_targets(&self) {
         if !self.targets.is_empty() {
             println!("\nTargets, by the median:\n{}", self.targets.join("\n"));

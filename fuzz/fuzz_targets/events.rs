@@ -1,4 +1,4 @@
-//! Docker's events: what comes in lines, cut anywhere. The input is the stream; `|` cuts it.
+//! Docker's events, which come in lines. The input is the stream; `|` cuts it into pieces.
 
 #![no_main]
 
@@ -12,10 +12,10 @@ const MAX_LINE: usize = 16 * 1024;
 fuzz_target!(|input: &[u8]| {
     let pieces = pieces(input);
     let whole = pieces.concat();
-    let heard = events(pieces.iter().copied());
-    assert_eq!(heard, events([&*whole]), "where the stream was cut makes a difference");
-    assert!(heard.len() <= whole.iter().filter(|&&byte| byte == b'\n').count(), "more events than lines");
-    for (pod, installation, exit_code) in heard {
+    let found = events(pieces.iter().copied());
+    assert_eq!(found, events([&*whole]), "the result depends on where the stream was cut");
+    assert!(found.len() <= whole.iter().filter(|&&byte| byte == b'\n').count(), "more events than lines");
+    for (pod, installation, exit_code) in found {
         let bytes = pod.len() + installation.map_or(0, |name| name.len()) + exit_code.len();
         assert!(bytes <= MAX_LINE, "an event of {bytes} bytes");
     }

@@ -1,8 +1,8 @@
-//! What a host's guard answers: the greeting, the output, the last word.
+//! What a host's guard prints: the handshake, the output, the last line.
 //!
-//! The input is what comes from the host, with `@` for the guard's nonce, `%` for that of the guard in the container and
-//! `^` for the mark that begins a line of theirs. `|` begins a piece of stdout, and `!` one of stderr. An input that begins
-//! with `c` answers a command in a container.
+//! The input is what comes from the host, with `@` for the guard's nonce, `%` for the nonce of the guard in the
+//! container, and `^` for the byte that begins a guard's line. `|` begins a piece of stdout, and `!` one of stderr. An
+//! input that begins with `c` belongs to a command in a container.
 
 #![no_main]
 
@@ -32,24 +32,24 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-const GREETING_TIMEOUT: Duration = Duration::from_secs(20);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 const ORDER_BYTES: usize = 64 * 1024;
 const NONCE: &str = "0123456789abcdef0123456789abcdef";
 const INNER_NONCE: &str = "fedcba9876543210fedcba9876543210";
 
-/// Its clock stands still while anything goes on, and jumps where all wait.
+/// Its clock stands still while a task runs, and jumps ahead when all tasks wait.
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime"));
 
-/// A host that has one guard to give.
+/// A host with a single guard.
 struct Host(Mutex<Option<Pipe>>);
 
 #[async_trait]
 impl ServerConnection for Host {
     async fn open(&self) -> Result<Guard, ConnectionError> {
         let pipe = self.0.lock().await.take().ok_or(ConnectionError::Lost)?;
-        let greeted = timeout(GREETING_TIMEOUT, Guard::handshake(pipe, CancellationToken::new())).await;
-        greeted.unwrap_or_else(|_| Err(ConnectionError::NoShell("it said nothing".to_owned())))
+        let guard = timeout(HANDSHAKE_TIMEOUT, Guard::handshake(pipe, CancellationToken::new())).await;
+        guard.unwrap_or_else(|_| Err(ConnectionError::NoShell("it printed nothing".to_owned())))
     }
 }
 
@@ -60,7 +60,7 @@ struct Piece {
 }
 
 impl Piece {
-    /// Whether it can only be said by who has read the order.
+    /// Whether only a guard that has read the order can print it.
     fn has_nonce(&self) -> bool {
         self.bytes.iter().any(|byte| b"@%".contains(byte))
     }
@@ -90,7 +90,7 @@ fn pieces(script: &[u8]) -> Vec<Piece> {
     pieces
 }
 
-/// Reads the order as the guard does: a line, and as many bytes as it says; and the head of the one in it.
+/// Reads the order as the guard does: a line, and as many bytes as the line says. Then reads the inner order's line.
 async fn nonces(order: &mut BufReader<DuplexStream>, is_inside: bool) -> Option<(String, String)> {
     let mut head = String::new();
     order.read_line(&mut head).await.ok()?;
@@ -110,7 +110,7 @@ fn command(is_inside: bool) -> Command {
     if is_inside { command.inside(container()) } else { command }
 }
 
-/// A command from the greeting to its end, as every transport runs it.
+/// Runs a command from the handshake to its end, as every transport does.
 fn exec(pieces: &[Piece], is_inside: bool) {
     let (input, order) = duplex(ORDER_BYTES);
     let (sender, events) = mpsc::channel(1);
@@ -118,7 +118,7 @@ fn exec(pieces: &[Piece], is_inside: bool) {
     let clock = LeaseClock::new(Instant::now() + Duration::from_secs(60));
     let fence = FencedBy { pod_id: "pod_a".to_owned(), lease: 7, clock };
     let (command, cancel, mut output) = (command(is_inside), CancellationToken::new(), Collected::default());
-    let answer = async move {
+    let respond = async move {
         let (mut order, mut known) = (BufReader::new(order), None);
         for piece in pieces {
             if piece.has_nonce() && known.is_none() {
@@ -137,11 +137,11 @@ fn exec(pieces: &[Piece], is_inside: bool) {
         drop(host);
         outcome
     };
-    let (outcome, ()) = RUNTIME.block_on(async { tokio::join!(run, answer) });
+    let (outcome, ()) = RUNTIME.block_on(async { tokio::join!(run, respond) });
 
     if pieces.iter().all(|piece| !piece.bytes.contains(&b'@')) {
-        let is_nobodys = matches!(outcome, Ok(Outcome::Lost) | Err(ConnectionError::NoShell(_)));
-        assert!(is_nobodys, "who does not know the nonce has ended a command: {outcome:?}");
+        let has_no_reply = matches!(outcome, Ok(Outcome::Lost) | Err(ConnectionError::NoShell(_)));
+        assert!(has_no_reply, "output without the nonce has ended a command: {outcome:?}");
     }
     let printed = |is_stderr| -> usize {
         let of_stream = pieces.iter().filter(|piece| piece.is_stderr == is_stderr);
@@ -149,26 +149,26 @@ fn exec(pieces: &[Piece], is_inside: bool) {
     };
     assert!(output.stdout.len() <= printed(false) && output.stderr.len() <= printed(true));
     if let Err(error) = outcome {
-        // A byte that is no text becomes a sign of three.
+        // A byte that is not UTF-8 becomes a character of three bytes.
         assert!(error.to_string().len() <= 3 * (printed(false) + printed(true)) + 1024);
     }
 }
 
-/// What is read of one stream, whole and in pieces.
+/// Reads one stream, whole and in pieces.
 fn read(stream: &[Vec<u8>], is_inside: bool) {
     let inner_nonce = is_inside.then_some(INNER_NONCE);
     let (output, reply) = read_stream(NONCE, inner_nonce, stream.iter().map(Vec::as_slice));
     let whole = stream.concat();
     let at_once = read_stream(NONCE, inner_nonce, [&*whole]);
-    assert_eq!(at_once, (output.clone(), reply), "where the stream was cut makes a difference");
+    assert_eq!(at_once, (output.clone(), reply), "the result depends on where the stream was cut");
     let by_bytes = read_stream(NONCE, inner_nonce, whole.chunks(1));
-    assert_eq!(by_bytes, (output.clone(), reply), "where the stream was cut makes a difference");
+    assert_eq!(by_bytes, (output.clone(), reply), "the result depends on where the stream was cut");
 
-    assert!(is_left_of(&output, &whole), "the output was not printed");
+    assert!(is_left_of(&output, &whole), "the output has bytes that were not printed");
     let has = |text: &str| whole.windows(text.len()).any(|window| window == text.as_bytes());
     if !has(NONCE) {
-        assert_eq!(reply, None, "who does not know the nonce has ended a command");
-        assert!(is_inside || output == whole, "of the output something is lost");
+        assert_eq!(reply, None, "output without the nonce has ended a command");
+        assert!(is_inside || output == whole, "a part of the output is lost");
     }
     if is_inside
         && !has(INNER_NONCE)

@@ -1,4 +1,4 @@
-//! The listing of a host, and what is made of it against a database that knows five pods.
+//! The listing of a host, and its comparison with a database that has five pods.
 
 #![no_main]
 
@@ -14,7 +14,7 @@ use pinacle_worker::{
 
 const SERVER: &str = "server_1";
 const OURS: &str = "ours";
-/// A sentence ends up in a log line and in a report: it is not as long as a listing may be.
+/// A sentence goes into a log line and a report, so it is far shorter than a listing may be. In bytes.
 const MAX_SENTENCE: usize = 2 * 1024;
 
 fn pod(id: &str, status: PodStatus, server: &str, busy: bool) -> PodRecord {
@@ -41,7 +41,7 @@ fuzz_target!(|input: &[u8]| {
     };
     let things = found.containers.len() + found.networks.len() + found.volumes.len() + found.fences.len();
     assert_eq!(found.pod_ids().len(), things);
-    // The two lines without which a listing is none.
+    // Two more lines are part of every whole listing.
     assert!(things + found.listening.len() + 2 <= count_lines(&listing), "more things than lines");
 
     let pods = [
@@ -66,9 +66,9 @@ fuzz_target!(|input: &[u8]| {
     let ours: HashSet<(&str, &str)> =
         labelled().filter(|thing| !foreign(&thing.installation)).map(|thing| (&*thing.key, &*thing.pod_id)).collect();
     for orphan in &differences.orphans {
-        assert!(is_pod_id(&orphan.pod_id), "{orphan:?} is no pod's");
+        assert!(is_pod_id(&orphan.pod_id), "{orphan:?} has an invalid pod id");
         let is_kept = ["pod_run", "pod_rest", "pod_busy"].contains(&&*orphan.pod_id);
-        assert!(!is_kept, "{orphan:?} would be taken from a pod that has it");
+        assert!(!is_kept, "{orphan:?} belongs to a pod and would be removed");
         let at = (&*orphan.key, &*orphan.pod_id);
         assert!(!theirs.contains(&at) || ours.contains(&at), "{orphan:?} is another installation's");
     }
@@ -84,5 +84,5 @@ fuzz_target!(|input: &[u8]| {
         }
     }
     let about_leases = found.fences.len();
-    assert!(differences.drifts.len() <= 2 + about_leases, "a pod deviates twice");
+    assert!(differences.drifts.len() <= 2 + about_leases, "a pod has drifted twice");
 });

@@ -1,4 +1,4 @@
-//! What is listed inside a pod, and what is listed of it on its host: one text, read as both.
+//! The listing from inside a pod, and the listing of a pod on its host. Each input is read as both.
 
 #![no_main]
 
@@ -17,9 +17,9 @@ fuzz_target!(|input: &[u8]| {
         assert!(names.len() <= MAX_LISTED);
         for name in names {
             assert!((1..=MAX_NAME).contains(&name.len()), "{name:?}");
-            // No way out of its folder, no option's value of a shell's, and one line.
-            let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-            assert!(name.chars().all(fits), "{name:?}");
+            // A name cannot leave its folder, means nothing to a shell, and is one line.
+            let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            assert!(name.chars().all(is_allowed), "{name:?}");
             assert!(listed.contains(&**name));
         }
     }

@@ -1,7 +1,7 @@
 //! A stream of output on its way into the log: redacted, captured, and stored update by update.
 //!
-//! The input: a line `LIMIT` or `LIMIT long` (how much is kept, in bytes; whether the output comes again and again), the
-//! secrets with an empty line between two of them, `===`, and the output, which `|` cuts into pieces.
+//! The input: a line `LIMIT` or `LIMIT long` (how much is kept, in bytes; `long` repeats the output), the secrets with
+//! an empty line between each two, `===`, and the output, which `|` cuts into pieces.
 
 #![no_main]
 
@@ -15,29 +15,29 @@ use pinacle_worker::{
     },
 };
 
-/// What is asked of a log: no secret of this many characters is in it.
+/// A log must not contain a secret of this many characters or more.
 const SECRET: usize = 8;
 const MAX_SECRETS: usize = 16;
-/// A long output, in bytes: more than the tail's buffer may be too long, so that it is trimmed.
+/// A long output, in bytes: longer than the tail's buffer, so that the buffer is trimmed.
 const LONG_OUTPUT: usize = 144 * 1024;
-/// How often a long output is looked at on its way.
+/// How many updates of a long output are checked.
 const MOST_UPDATES: usize = 64;
 /// How much may be kept, in bytes.
 const LIMITS: std::ops::RangeInclusive<usize> = 16..=8 * 1024;
-/// The longest line that tells of a cut.
+/// The longest line that marks a cut, in bytes.
 const CUT_LINE: usize = 48;
 
-/// A secret as it must not be seen: itself, and each of its long lines.
+/// The forms of a secret that must not be visible: the secret itself, and each of its long lines.
 fn forms(secret: &str) -> Vec<&str> {
     let lines = secret.lines().map(str::trim);
-    // What cannot be stored is written as a sign, the mark may be cut in two, and both may read as a secret that was not
+    // Our own signs for what cannot be stored, and a mark that is cut in two, may look like a secret that was not
     // printed.
     let is_ours = |form: &str| form.contains(['\u{FFFD}', '\u{2400}', '\0', '[', ']']) || MARK.contains(form);
     let long = |form: &&str| form.chars().count() >= SECRET && !is_ours(form);
     [secret.trim()].into_iter().chain(lines).filter(long).collect()
 }
 
-/// What is shown between the marks and beside the cut.
+/// The visible parts: between the marks, and beside the cut.
 fn shown(stored: &str) -> impl Iterator<Item = &str> {
     stored.split(MARK).flat_map(|part| part.split("\n[… ")).flat_map(|part| part.split(" bytes cut …]\n"))
 }
@@ -84,7 +84,7 @@ fuzz_target!(|input: &[u8]| {
     redacted.extend(text);
     capture.finish();
     store(&mut capture);
-    assert_eq!(stored, capture.text(), "what is stored is not what was captured");
+    assert_eq!(stored, capture.text(), "the stored output differs from the captured one");
     assert!(capture.kept() <= limit);
 
     if times > 1 {
@@ -93,9 +93,9 @@ fuzz_target!(|input: &[u8]| {
     let whole: Vec<u8> = pieces().flatten().copied().collect();
     let mut stream = redactor.stream();
     let at_once = [stream.push(&whole), stream.finish()].concat();
-    assert!(redacted == at_once, "where the stream was cut makes a difference");
+    assert!(redacted == at_once, "the result depends on where the stream was cut");
     if let Ok(redacted) = std::str::from_utf8(&redacted) {
         let parts: Vec<&[u8]> = redacted.split(MARK).map(str::as_bytes).collect();
-        assert!(are_in_order(&parts, &whole), "what is shown was not printed");
+        assert!(are_in_order(&parts, &whole), "the log shows what was not printed");
     }
 });

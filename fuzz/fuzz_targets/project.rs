@@ -1,5 +1,5 @@
-//! A repository's `pinacle.yaml`, and the pod that comes of it. The input: the pod's config as JSON, `===`, and the file;
-//! without the line, the file for an empty config.
+//! A repository's `pinacle.yaml`, and the pod that it leads to. The input: the pod's config as JSON, `===`, and the
+//! file. Without `===`, the input is the file, and the config is empty.
 
 #![no_main]
 
@@ -13,15 +13,15 @@ use serde_json::{Value, json};
 /// `MAX_ENTRIES` in src/podspec/shape.rs, and `MAX_TEXT` in src/podspec/text.rs.
 const MAX_ENTRIES: usize = 50;
 const MAX_TEXT: usize = 64 * 1024;
-/// A sentence for `pods.last_error`.
+/// The length of a sentence for `pods.last_error`, in bytes.
 const MAX_SENTENCE: usize = 1024;
-/// Stands for a secret in the inputs.
+/// The secret in the inputs.
 const SECRET: &str = "hunter22";
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::load(None).expect("the built-in catalog"));
 
-/// Whether the secret stands anywhere but where secrets do: in a variable's value and in the repository's address.
-fn tells_otherwise(mut config: Value) -> bool {
+/// Whether the secret is anywhere except in a variable's value and in the repository's address, where secrets belong.
+fn has_secret_elsewhere(mut config: Value) -> bool {
     if let Some(Value::Object(variables)) = config.get_mut("environment") {
         variables.values_mut().for_each(|value| *value = Value::Null);
     }
@@ -45,7 +45,7 @@ fuzz_target!(|input: &[u8]| {
         assert!(!sentence.contains(char::is_control), "{sentence:?}");
         if sentence.contains(SECRET) {
             let file: Option<Value> = serde_saphyr::from_str(file).ok();
-            assert!(tells_otherwise(config.clone()) || file.is_some_and(tells_otherwise), "{sentence}");
+            assert!(has_secret_elsewhere(config.clone()) || file.is_some_and(has_secret_elsewhere), "{sentence}");
         }
     }
     let Ok((project, _)) = with else { return };
@@ -72,7 +72,7 @@ fuzz_target!(|input: &[u8]| {
     }
     assert!(!format!("{project:?}").is_empty());
 
-    // The file takes nothing back that the config says.
+    // The file overrides nothing in the config.
     let Ok(without) = without else { return };
     if let Some(Value::Object(variables)) = config.get("environment") {
         assert!(

@@ -1,24 +1,24 @@
-//! How the targets read their inputs, so that a seed is a text that one can read and change.
+//! How the targets read their inputs: a seed is a text that people can read and change.
 
-/// Ends the first part of an input of two parts.
+/// Separates the two parts of an input.
 const RULE: &str = "\n===\n";
 
-/// What stands before a line of `===`, and after it. Without one, all is the second part.
+/// Returns what is before a line of `===` and what is after it. Without that line, all of it is the second part.
 pub fn two_parts(input: &str) -> (&str, &str) {
     input.split_once(RULE).unwrap_or(("", input))
 }
 
-/// The pieces of a stream: each `|` is where one ends and the next begins.
+/// Cuts a stream into pieces at each `|`.
 pub fn pieces(stream: &[u8]) -> Vec<&[u8]> {
     stream.split(|&byte| byte == b'|').collect()
 }
 
-/// Lines as every reader of ours counts them.
+/// Counts lines as our readers do.
 pub fn count_lines(text: &str) -> usize {
     text.lines().count()
 }
 
-/// That `parts` stand in `whole` in this order, so that nothing was moved, doubled or made up.
+/// Whether `parts` are in `whole` in this order, so that nothing was moved, doubled or made up.
 pub fn are_in_order(parts: &[&[u8]], whole: &[u8]) -> bool {
     let mut rest = whole;
     parts.iter().all(|part| {
@@ -27,7 +27,7 @@ pub fn are_in_order(parts: &[&[u8]], whole: &[u8]) -> bool {
     })
 }
 
-/// That every byte of `part` is in `whole`, in its order.
+/// Whether every byte of `part` is in `whole`, in the same order.
 pub fn is_left_of(part: &[u8], whole: &[u8]) -> bool {
     let mut rest = whole.iter();
     part.iter().all(|byte| rest.any(|other| other == byte))

@@ -1,4 +1,4 @@
-//! The database that a command speaks to.
+//! The database that a command uses.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use crate::{
     store::{self, Purpose},
 };
 
-/// A person waits no longer than this for a database that does not respond.
+/// How long a person waits for a database that does not respond.
 pub const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
 
-/// A pool for a command that asks a few things.
+/// A pool for a command that runs a few queries.
 pub fn connect(settings: &Settings) -> anyhow::Result<PgPool> {
     pool(settings, Purpose::Command, COMMAND_PATIENCE)
 }
 
-/// A pool that waits for the database as long as `patience`.
+/// A pool that waits for the database for at most `patience`.
 pub fn pool(settings: &Settings, purpose: Purpose, patience: Duration) -> anyhow::Result<PgPool> {
     let url = settings.database_url()?;
     Ok(store::connect(url, purpose, patience)
-        .map_err(|error| SettingsError::new(format!("DATABASE_URL is no PostgreSQL URL: {error}")))?)
+        .map_err(|error| SettingsError::new(format!("DATABASE_URL is not a PostgreSQL URL: {error}")))?)
 }
 
-/// A pool on a database that has our tables.
+/// A pool on a database whose schema is current.
 pub async fn open(settings: &Settings) -> anyhow::Result<PgPool> {
     open_for(settings, Purpose::Command, COMMAND_PATIENCE).await
 }
@@ -40,7 +40,7 @@ pub async fn open_for(settings: &Settings, purpose: Purpose, patience: Duration)
     Ok(db)
 }
 
-/// Where the database is, without what is secret in its URL.
+/// The database's address, without the secrets in its URL.
 pub fn place(settings: &Settings) -> String {
     let options = settings.database_url().ok().and_then(|url| url.expose_secret().parse::<PgConnectOptions>().ok());
     options.map_or_else(String::new, |options| {

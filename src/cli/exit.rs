@@ -1,6 +1,6 @@
-//! The exit codes beside 0.
+//! The exit codes other than 0.
 
 /// The command failed.
 pub const FAILED: u8 = 1;
-/// The command line or a setting can't be used.
+/// The command line or a setting is invalid.
 pub const WRONG_USAGE: u8 = 2;

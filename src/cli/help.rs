@@ -1,8 +1,8 @@
-//! Which settings each command uses: the others work there, too, and are not shown in its help.
+//! The settings that each command uses. A command's help hides the others, although they work there, too.
 
 use clap::{Arg, Command};
 
-/// The ids of the settings that the commands of a name use, and all commands below it, beside `config` and `json`.
+/// The ids of the settings that a command and its subcommands use, beside `config` and `json`.
 const USES: [(&str, &[&str]); 12] = [
     ("run", EVERYTHING),
     ("migrate", &["database_url"]),
@@ -49,7 +49,7 @@ pub fn only_what_is_used(command: Command) -> Command {
 fn hide_unused(command: Command, settings: &[Arg], used: &[&str]) -> Command {
     let command = command.mut_subcommands(|command| hide_unused(command, settings, used));
     let is_used = |arg: &&Arg| used.contains(&arg.get_id().as_str()) || COMMON.contains(&arg.get_id().as_str());
-    // A command's own argument takes the place of the global one of the same id.
+    // A command's own argument replaces the global one of the same id.
     command.args(settings.iter().filter(|arg| !is_used(arg)).map(|arg| arg.clone().hide(true)))
 }
 

@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-/// Cancelled by Ctrl-C: what is under way on a server ends, and is cleared away.
+/// A token that Ctrl-C cancels, so that commands on servers end and are cleaned up.
 pub fn cancelled_by_interrupt() -> CancellationToken {
     let cancel = CancellationToken::new();
     let on_interrupt = cancel.clone();

@@ -38,12 +38,12 @@ enum Command {
     Run,
     /// Creates or upgrades the database schema.
     Migrate,
-    /// Gives the web app's database role what it needs of the schema, and no more.
+    /// Gives the web app's database role the rights that it needs in the schema, and no more.
     Grant {
         /// The role that the web app connects as.
         role: String,
     },
-    /// Says whether the settings, the database and every server are fit, and what to do about what is not.
+    /// Checks the settings, the database and every server, and says what to do about each failure.
     Check,
     /// Pod hosts: the machines that pods run on.
     #[command(subcommand)]
@@ -51,16 +51,16 @@ enum Command {
     /// Pods: each command puts a job into the queue, which a running worker takes.
     #[command(subcommand)]
     Pods(pods::Pods),
-    /// Jobs: what was asked for, how far it is, and how it ended.
+    /// Jobs: their progress, their steps and how they ended.
     #[command(subcommand)]
     Jobs(jobs::Jobs),
     /// Shows a pod's log as a terminal would.
     Logs(logs::Logs),
-    /// Deletes the log rows that are too old, now, as the schedule does.
+    /// Deletes log rows that are too old, now, as the schedule does.
     Cleanup,
     /// Compares what the database says with what the servers hold, now, as the schedule does.
     Reconcile(reconcile::Reconcile),
-    /// Secrets of pods: what they are sealed for, so that the database does not know them.
+    /// Secrets of pods: the key that they are sealed for, so that the database cannot read them.
     #[command(subcommand)]
     Secrets(secrets::Secrets),
     /// Prints the JSON Schema of a pod's config.
@@ -99,7 +99,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Tells of a command's failure, once. That the reader of stdout has gone is none.
+/// Prints the error once; a closed stdout is not an error.
 fn fail(error: &anyhow::Error, database: &str) -> ExitCode {
     if error.downcast_ref::<OutputError>().is_some_and(OutputError::is_closed_pipe) {
         return ExitCode::SUCCESS;
@@ -114,7 +114,7 @@ enum Unparsed {
     File(SettingsError),
 }
 
-/// Flags win over the environment, the environment over the file that `--config` names.
+/// Flags override the environment, and the environment overrides the file that `--config` names.
 fn parse(args: Vec<OsString>) -> Result<Cli, Unparsed> {
     let file = config_file(&args).filter(|file| !file.is_empty());
     let values = file.map(|file| settings::read_file(file.as_ref())).transpose().map_err(Unparsed::File)?;

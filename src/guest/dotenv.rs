@@ -1,13 +1,13 @@
 //! The `.env` file of a project, for the tools that read one: shells, docker compose, Node's dotenv and Python's.
 //!
-//! There is no standard for it, and these differ in what they do with a value in quotes. So a value is written in the form
-//! that all of them take as it is, or not at all: it is in the environment of every program in the pod as well.
+//! There is no standard for it, and these tools read quoted values differently. So a value is written in a form that
+//! all of them read alike, or it is left out: every program in the pod has it in its environment anyway.
 
-/// Tells our file from one of the project's own, which is left alone.
+/// Marks the file as ours. A project's own file lacks this line and is left alone.
 const HEADER: &str =
     "# Written by pinacle-worker from the pod's environment; remove this line to keep your own changes.\n";
 
-/// The file's text.
+/// Returns the file's text.
 pub fn write(environment: &[(&str, &str)]) -> String {
     let mut text = HEADER.to_owned();
     for (name, value) in environment {
@@ -20,17 +20,17 @@ pub fn write(environment: &[(&str, &str)]) -> String {
     text
 }
 
-/// `None` where no form is read alike by all.
+/// Returns `None` if there is no form that all tools read alike.
 fn quote(value: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,".contains(c);
     if !value.is_empty() && value.chars().all(plain) {
         return Some(value.to_owned());
     }
-    // Some take the one for the end of a line, and some put a variable in the place of the other, whatever the quotes.
+    // Whatever the quotes, some tools end the line at the former, and some replace the latter by a variable.
     if value.contains('\r') || value.contains("${") {
         return None;
     }
-    // Nothing is special in single quotes, but for a backslash before another, or before the last quote.
+    // In single quotes only a backslash before another one, or before the last quote, is special.
     if !value.contains('\'') && !value.contains("\\\\") && !value.ends_with('\\') {
         return Some(format!("'{value}'"));
     }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_value_is_in_the_quotes_that_leave_it_as_it_is() {
+    fn each_value_is_in_quotes_that_keep_it_unchanged() {
         for (value, line) in [
             ("plain-1.2", "A=plain-1.2"),
             ("", "A=''"),
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_readers_differ_over_is_left_to_the_environment() {
+    fn a_value_that_readers_read_differently_is_left_out() {
         for value in ["it's \"$HOME\"", "it's `id`", "\\\\server", "ends in \\", "a\r\nb", "${HOME}"] {
             let text = write(&[("A", value)]);
             assert!(!text.contains("A=") && text.contains("# A is in the environment alone"), "{value:?}: {text}");

@@ -1,13 +1,13 @@
-//! What is written down inside a pod, as the command that waits for its proxy lists it: one more command for each kind
-//! would cost more than most of what they decide.
+//! What is stored inside a pod: services, processes and marks. The command that waits for the pod's proxy lists all of
+//! it, because a command for each kind would cost too much.
 
 const SERVICES: &str = "/etc/s6/service-";
 const PROCESSES: &str = "/etc/pinacle/processes/";
 const MARKS: &str = "/var/lib/pinacle/installed/";
-/// It is there where the user's processes, or the terminal that they would run in, are held down.
+/// This file exists while the user's processes, and the tmux server that runs them, are kept down.
 const HELD: &str = "/etc/s6/tmux/down";
-/// A config asks for fewer of each kind, and its names are shorter. What is more than that, or has another form, the user
-/// has put there, and it is the user's business.
+/// A config has fewer entries of each kind, and shorter names. Anything beyond these bounds was put there by the user
+/// and is ignored.
 const MAX_LISTED: usize = 500;
 const MAX_NAME: usize = 64;
 
@@ -21,10 +21,10 @@ pub struct Inside {
 }
 
 impl Inside {
-    /// What the paths begin with that [`Self::parse`] reads.
+    /// The beginnings of the paths that [`Self::parse`] reads.
     pub const PREFIXES: [&str; 4] = [SERVICES, PROCESSES, MARKS, HELD];
 
-    /// Reads paths, a line each. What is none of these is left out.
+    /// Reads paths, one a line. Other lines are ignored.
     pub fn parse(listed: &str) -> Self {
         let named = |prefix: &str| {
             let names = listed.lines().filter_map(|path| path.strip_prefix(prefix)).filter(|name| is_name(name));
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_name_or_one_too_many_is_left_out() {
+    fn invalid_names_and_names_beyond_the_bound_are_ignored() {
         let long = "a".repeat(65);
         for name in ["it's", "a b", "", "../x", &long] {
             assert!(Inside::parse(&format!("{SERVICES}{name}\n")).services.is_empty(), "{name:?}");
@@ -57,7 +57,8 @@ mod tests {
     #[test]
     fn each_path_is_read_by_its_kind() {
         let inside = Inside::parse(
-            "/etc/s6/service-redis\n/etc/pinacle/processes/web\n/var/lib/pinacle/installed/0a\n/var/lib/pinacle/installed/1b\nnoise\n",
+            "/etc/s6/service-redis\n/etc/pinacle/processes/web\n/var/lib/pinacle/installed/0a\n\
+             /var/lib/pinacle/installed/1b\nnoise\n",
         );
         assert_eq!((inside.services, inside.processes), (vec!["redis".to_owned()], vec!["web".to_owned()]));
         assert_eq!(inside.marks, ["0a", "1b"]);

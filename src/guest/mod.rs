@@ -1,5 +1,5 @@
-//! What is said to the inside of a pod: shell commands, services, the environment, and where our own files are there. What
-//! comes back is a pod's word, bounded in size, and worth no more than the pod itself.
+//! What the worker does inside a pod: shell commands, services, the environment, and the paths of our own files there.
+//! A pod's output is bounded in size and never trusted beyond that pod.
 
 pub mod dotenv;
 mod inside;

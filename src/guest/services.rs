@@ -1,8 +1,8 @@
-//! `ServiceProvisioner`: installs, starts, stops, judges and removes the services inside a pod.
+//! `ServiceProvisioner`: installs, starts, checks, stops and removes the services inside a pod.
 //!
-//! Services are supervised by the pod's own init, s6, so one that dies is started again, and all come back when the
-//! container does, whether or not a worker is there. What runs is written down in the pod under `/etc/pinacle/services`;
-//! how it is supervised is in the base image (`docker/service`).
+//! The pod's init, s6, supervises the services: it starts a dead one again, and starts all of them with the container,
+//! with or without a worker. Their definitions are in the pod under `/etc/pinacle/services`; the base image has the
+//! supervision (`docker/service`).
 
 use std::time::Duration;
 
@@ -24,10 +24,10 @@ const STOP_ALL: &str = include_str!("scripts/service-stop-all.sh");
 const REMOVE: &str = include_str!("scripts/service-remove.sh");
 const LOGS: &str = include_str!("scripts/service-logs.sh");
 
-/// Packages, and what their own set-up compiles.
+/// Includes what a package compiles while it is set up.
 const INSTALL_TIMEOUT: Duration = Duration::from_mins(15);
 const HOOK_TIMEOUT: Duration = Duration::from_mins(5);
-/// What services have to leave in order; the container stops after that, whatever became of them.
+/// How long the services have to end in order; the container stops after that in any case.
 const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// The services of one pod.
@@ -50,7 +50,8 @@ impl<'a> ServiceProvisioner<'a> {
         self.runtime.exec(command).await
     }
 
-    /// Writes services down and brings what the image lacks for them. True where something had to be brought.
+    /// Writes the services' definitions and installs what the image lacks for them. Returns true if it installed
+    /// anything.
     pub async fn install(&self, services: &[ServiceTemplate]) -> Result<bool, HostError> {
         for service in services {
             self.define(service).await?;
@@ -78,7 +79,7 @@ impl<'a> ServiceProvisioner<'a> {
         self.run(define).await.map(drop)
     }
 
-    /// Starts what does not run. True where it had to.
+    /// Starts the service. Returns false if it runs already.
     pub async fn start(&self, service: &ServiceTemplate) -> Result<bool, HostError> {
         self.hook(service, service.hooks.pre_start.as_deref()).await?;
         let start = script(START, [service.name(), service.stop_signal.as_str()])
@@ -87,7 +88,7 @@ impl<'a> ServiceProvisioner<'a> {
         Ok(self.run(start).await?.stdout.trim() != "already running")
     }
 
-    /// Waits until a service is healthy, and does what is to be done then.
+    /// Waits until a service is healthy, and then runs its `post_start` hook.
     pub async fn healthy(&self, service: &ServiceTemplate) -> Result<(), HostError> {
         let health = &service.health;
         let timeout = u64::from(health.start_delay_seconds) + u64::from(health.timeout_seconds);
@@ -102,13 +103,13 @@ impl<'a> ServiceProvisioner<'a> {
         self.run(command).await.map(drop)
     }
 
-    /// The last lines that a service printed.
+    /// Returns the last lines that a service printed.
     pub async fn logs(&self, service: &ServiceTemplate, lines: u32) -> Result<String, HostError> {
         let logs = script(LOGS, [service.name(), &lines.to_string()]).infrastructure();
         Ok(self.run(logs).await?.stdout)
     }
 
-    /// Takes the services out of the pod that are not among these. True where there were any.
+    /// Removes all other services from the pod. Returns true if there were any.
     pub async fn remove_others(&self, services: &[ServiceTemplate]) -> Result<bool, HostError> {
         let mut names: Vec<&str> = self.inside.services.iter().map(String::as_str).collect();
         names.retain(|name| services.iter().all(|service| service.name() != *name));
@@ -123,8 +124,7 @@ impl<'a> ServiceProvisioner<'a> {
     }
 }
 
-/// Ends the user's processes, and takes all services of a pod down in order; they stay so until they are started one by
-/// one.
+/// Stops the user's processes, and then all services of a pod in order. They stay down until each is started again.
 pub async fn stop_all(runtime: &ContainerRuntime) -> Result<(), HostError> {
     let stop = script(STOP_ALL, [STOP]).infrastructure().label("🛑 Stopping processes and services");
     runtime.exec(stop.timeout(STOP_TIMEOUT)).await.map(drop)

@@ -1,5 +1,5 @@
-//! Commands inside a pod: our own scripts, and by them what a user or a template wants to be run. A text of theirs is
-//! one argument, never a part of a script.
+//! Commands inside a pod: our own scripts, which run the commands of users and templates. A user's text is one
+//! argument, never a part of a script.
 
 use crate::{
     docker::names::hex_digest,
@@ -9,7 +9,7 @@ use crate::{
 const USER_COMMAND: &str = include_str!("scripts/user-command.bash");
 const HEALTHY: &str = include_str!("scripts/healthy.sh");
 
-/// Where a command of a user's or a template's runs, and with which environment beside the pod's.
+/// Where a command of a user or a template runs, and which environment it has beside the pod's.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     pub dir: &'a str,
@@ -39,7 +39,7 @@ impl Place<'_> {
     }
 }
 
-/// What marks a command as done in a pod: what it is for, and its text, so that a changed one runs again.
+/// Marks a command as done in a pod. It depends on the purpose and the text, so a changed command runs again.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Mark(String);
 
@@ -48,13 +48,13 @@ impl Mark {
         Self(hex_digest(&format!("{purpose}\n{text}")))
     }
 
-    /// Whether it is among these.
+    /// Whether it is one of these.
     pub fn is_in(&self, marks: &[String]) -> bool {
         marks.contains(&self.0)
     }
 }
 
-/// An environment, as a shell reads it.
+/// Returns an environment as shell code.
 ///
 /// # Errors
 /// A value holds a NUL byte.

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# What every part of the development stack needs. Sourced.
+# Helpers for all parts of the development stack. Sourced.
 
-# Kept between runs: the image and a fetched runsc, which make the second run quick.
+# The image and a fetched runsc are kept here between runs, which makes the second run quick.
 state=${PINACLE_DEV_DIR:-/var/tmp/pinacle-dev}
 repository=$(cd "${BASH_SOURCE[0]%/*}/../../.." && pwd)
-# Where packages come from that this machine's own sources don't have.
+# The source of packages that this machine's own sources don't have.
 mirror=${PINACLE_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 readonly state repository mirror
 
@@ -17,8 +17,8 @@ fail() {
 # For a message: the end of the log that says more.
 tail_of() { printf '%s\n' "$1:" && tail -n 5 "$1" | cut -c 1-300; }
 
-# wait_for SECONDS COMMAND…: until COMMAND succeeds. Bash can't be told of a socket or of a process
-# that isn't its child, so this looks, often, and not for ever.
+# wait_for SECONDS COMMAND…: waits until COMMAND succeeds. Bash gets no event of a socket, or of a process that isn't
+# its child, so this polls, with a limit.
 wait_for() {
   local deadline=$((SECONDS + $1))
   shift
@@ -32,7 +32,7 @@ wait_for() {
 detached() { "$@" </dev/null 8>&- 9>&-; }
 
 # pid_in FILE MARK: prints the pid in FILE where that process is ours, as MARK in its command line
-# shows. A pid alone proves nothing: after a reboot it is somebody else's.
+# shows. A pid alone proves nothing: after a reboot it may be another process's.
 pid_in() {
   local pid
   [[ -s $1 ]] || return 1
@@ -40,12 +40,12 @@ pid_in() {
   grep -qsaF -- "$2" "/proc/$pid/cmdline" && printf '%s\n' "$pid"
 }
 
-# A zombie is gone, too: only its parent has yet to hear of it. (Not by the command line: in the middle of an exec a
-# process has none.)
+# A zombie counts as gone: only its parent has yet to reap it. The check doesn't use the command line, which is empty in
+# the middle of an exec.
 gone() { ! grep -qs '^State:[[:space:]]*[^XZ[:space:]]' "/proc/$1/status"; }
 
-# end PID NAME: asks, waits, then insists. (Every `return` here names its status: in an EXIT trap, which
-# is where things end, a bare one returns the status from before the trap.)
+# end PID NAME: sends TERM, waits, then sends KILL. (Every `return` here names its status, because in an EXIT trap a
+# bare one returns the status from before the trap.)
 end() {
   kill -TERM "$1" 2>/dev/null || return 0
   wait_for 20 gone "$1" && return 0

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Docker with gVisor: the daemon that runs here, where it has a working runsc; else one of our own. Sourced.
+# Docker with gVisor: the daemon that runs here if it has a working runsc, or else one of our own. Sourced.
 
 readonly docker_state=$state/docker
 readonly own_socket=unix://$docker_state/docker.sock
@@ -22,7 +22,7 @@ ensure_dockerd() {
   local pid
   if pid=$(own_dockerd); then
     if wait_for 10 timeout 10 docker version; then return 0; fi
-    say "Docker runs (pid $pid) but doesn't answer; starting it again"
+    say "Docker runs (pid $pid) but doesn't respond; starting it again"
     end "$pid" dockerd
   fi
   start_dockerd
@@ -30,7 +30,7 @@ ensure_dockerd() {
 
 start_dockerd() {
   local runsc other
-  # One that was killed may be a zombie for a moment.
+  # Zombies are excluded: a killed dockerd may be one for a moment.
   if other=$(pgrep --runstates D,R,S,T -x dockerd); then
     fail "another Docker runs here (pid $other), and two would undo each other's firewall rules. Set DOCKER_HOST to its socket, or stop it."
   fi
@@ -39,32 +39,32 @@ start_dockerd() {
   say "starting Docker with $("$runsc" --version | sed -n 1p)"
   "$repository/deploy/pod-host.sh" config "$runsc" >"$docker_state/daemon.json"
 
-  # What dockerd changes in the kernel and leaves so when it ends.
+  # dockerd changes these in the kernel and does not restore them when it ends.
   if [[ ! -e $docker_state/before ]]; then
     printf 'forward=%s\nfilter=%s\nfilter6=%s\n' "$(</proc/sys/net/ipv4/ip_forward)" "$(forward_policy iptables)" "$(forward_policy ip6tables)" >"$docker_state/before"
   fi
   end_containerd
   rm -f "$docker_state/dockerd.pid"
   # Not systemd's cgroups, even where systemd runs: this daemon isn't a unit of it.
-  # No helper function stands between: a shell that waits for it would keep the locks of `stack`.
+  # It is started without a helper function: a shell that waits for it would keep the locks of `stack`.
   setsid dockerd --config-file "$docker_state/daemon.json" --host "$own_socket" --log-level warn \
     --data-root "$docker_state/data" --exec-root "$docker_state/run" --pidfile "$docker_state/dockerd.pid" \
     --exec-opt native.cgroupdriver=cgroupfs </dev/null >"$state/log/dockerd.log" 2>&1 8>&- 9>&- &
-  wait_for 60 answers_or_ended $! && docker version >/dev/null 2>&1 ||
-    fail "dockerd ended, or did not answer within 60 seconds; see $(tail_of "$state/log/dockerd.log")"
+  wait_for 60 responds_or_ended $! && docker version >/dev/null 2>&1 ||
+    fail "dockerd ended, or did not respond within 60 seconds; see $(tail_of "$state/log/dockerd.log")"
 }
 
-# dockerd's own child, which outlives a dockerd that was killed, and keeps the next from starting. So does the file
-# with its pid, while that is a zombie's.
+# containerd is dockerd's child. It outlives a killed dockerd, and keeps the next one from starting. So does the file
+# with its pid while the pid is a zombie's.
 end_containerd() {
   local file=$docker_state/run/containerd/containerd.pid pid
   if pid=$(pid_in "$file" "$docker_state"); then end "$pid" containerd; fi
   rm -f "$file"
 }
 
-answers_or_ended() { docker version || gone "$1"; }
+responds_or_ended() { docker version || gone "$1"; }
 
-# Once for each runsc and kernel: it takes seconds, and nothing else can change the answer.
+# The proof takes seconds, so it runs once for each combination of runsc, kernel and Docker.
 prove_runtime() {
   local proven
   proven=$(docker info --format '{{json .Runtimes.runsc}} {{.KernelVersion}} {{.ServerVersion}}')
@@ -86,7 +86,7 @@ docker_down() {
     end "$(own_dockerd)" dockerd
   fi
   end_containerd
-  # Mounts that it makes for itself, and keeps even when it ends in order.
+  # dockerd leaves these mounts behind even when it ends in order.
   umount "$docker_state/data" "$docker_state/run/netns/default" 2>/dev/null || true
   restore_kernel
 }
@@ -106,7 +106,7 @@ restore_kernel() {
   rm -f "$docker_state/before" "$docker_state/docker.sock"
 }
 
-# In one transaction: Docker's rules in the kernel's own chains, then its chains, then the policy.
+# Removes in one transaction Docker's rules from the kernel's own chains, and then its chains; restores the policy.
 drop_chains() {
   local tool=$1 table=$2 policy=$3
   "$tool-save" -t "$table" 2>/dev/null | awk -v table="$table" -v policy="$policy" '

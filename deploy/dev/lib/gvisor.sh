@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Which runsc to use. Sourced.
+# Finds the runsc to use. Sourced.
 #
 # Debian 13's is used on Debian 12 too: Debian 12's has only the slow platform, ptrace. It is a static
 # program, so the one file is fetched and unpacked, and this machine's own package sources stay as they are.
@@ -8,7 +8,7 @@ readonly runsc_suite=trixie
 
 runsc_has_systrap() { [[ -x $1 ]] && [[ $("$1" flags 2>&1) == *systrap* ]]; }
 
-# Prints the path of the best runsc to be had.
+# Prints the path of the best runsc that is available.
 find_runsc() {
   local here fetched=$state/runsc/usr/bin/runsc
   here=$(command -v runsc || true)
@@ -21,13 +21,13 @@ find_runsc() {
   elif runsc_has_systrap "$fetched" || fetch_runsc >"$state/log/runsc.log" 2>&1; then
     printf '%s\n' "$fetched"
   else
-    say "Debian $runsc_suite's runsc can't be fetched ($state/log/runsc.log); this Debian's own is slower, and will do"
+    say "Debian $runsc_suite's runsc can't be fetched ($state/log/runsc.log); using this Debian's own, which is slower"
     [[ -n $here ]] || apt_install runsc
     command -v runsc || fail "the package runsc is installed, but there is no program runsc. Try: apt-get install --reinstall runsc"
   fi
 }
 
-# The first release with systrap that a Debian has had.
+# Compares with the first Debian package that has systrap.
 package_is_recent() {
   local version
   version=$(apt-cache policy runsc | awk '$1 == "Candidate:" { print $2 }')

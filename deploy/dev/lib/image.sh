@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The base image, built again only when what it is made of has changed. Sourced.
+# The base image, which is built again only when its sources have changed. Sourced.
 
 readonly stock_image=debian:trixie-slim
 readonly stock_suite=trixie
@@ -19,7 +19,7 @@ image_up() {
   rm -rf "$context"
 }
 
-# A network that intercepts TLS does so for the pods, too: they trust whom this machine trusts.
+# A network that intercepts TLS does so for the pods, too, so they trust the authorities that this machine trusts.
 make_context() {
   cp -R "$repository/docker" "$1/docker"
   find "$own_authorities" -name '*.crt' -exec cp {} "$1/docker/ca/" \; 2>/dev/null || true
@@ -27,15 +27,15 @@ make_context() {
 
 build_image() {
   say "building $base_image (for the first time this takes about ten minutes)"
-  # The classic builder is in every Docker, and this Dockerfile asks for no more. The host's network
-  # is the one that certainly reaches the package registries.
+  # Every Docker has the classic builder, and this Dockerfile needs no more. The host's network certainly reaches the
+  # package registries.
   DOCKER_BUILDKIT=0 timeout 2400 docker build --network host --label "pinacle.source=$2" \
     --file "$1/docker/Dockerfile.base" --tag "$base_image" "$1" >"$state/log/image.log" 2>&1 </dev/null ||
     fail "$base_image could not be built; see $(tail_of "$state/log/image.log")"
   docker image prune --force --filter label=pinacle.source >/dev/null
 }
 
-# Pulled; or, where no registry is reached, made from the packages it consists of.
+# Pulls the image, or makes it from its packages if no registry can be reached.
 get_stock_image() {
   if timeout 300 docker pull --quiet "$stock_image" >"$state/log/pull.log" 2>&1; then return 0; fi
   say "making $stock_image from Debian's packages, because it can't be pulled ($state/log/pull.log)"

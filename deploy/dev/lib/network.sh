@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# The floor under the pods' network, and a neighbour of this machine's beyond it: a network namespace that tests serve
-# things in. Sourced.
+# The floor under the pods' network, and a neighbour of this machine: a network namespace in which tests run servers.
+# Sourced.
 
 readonly neighbour=pinacle-neighbour
-# This machine's end of the line, and the neighbour's. They are reserved for documentation, and so nobody's.
+# The addresses of this machine's end and of the neighbour. They are reserved for documentation, so nobody uses them.
 readonly neighbour_gateway=198.51.100.1 neighbour_address=198.51.100.2
-# Where pods get packages from. In a network of its own, these may be names for what is no public address.
+# The registries that pods get packages from. In a private network their addresses may not be public.
 readonly registries=(
   deb.debian.org registry.npmjs.org pypi.org files.pythonhosted.org index.crates.io static.crates.io github.com
 )
@@ -20,13 +20,13 @@ network_up() {
 
 floor_is_up() { nft list table inet pinacle >/dev/null 2>&1; }
 
-# One that this machine has already stays as it is.
+# A floor that this machine already has is left alone.
 floor_up() {
   if floor_is_up && [[ ! -e $floor_mark ]]; then return 0; fi
-  say "putting up the floor of the pods' network"
+  say "setting up the floor of the pods' network"
   touch "$floor_mark"
   EGRESS_ALLOW=${EGRESS_ALLOW:-$(reached_registries)$neighbour_address} "$repository/deploy/pod-host.sh" floor | nft --file - ||
-    fail "the floor of the pods' network can't be put up; the reason stands above. See EGRESS_ALLOW, and what deploy/pod-host.sh says of it."
+    fail "the floor of the pods' network can't be set up; the reason is printed above. See EGRESS_ALLOW in deploy/pod-host.sh."
 }
 
 reached_registries() {

@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# Installs what the stack needs from Debian's packages, and starts none of it. Sourced.
+# Installs the Debian packages that the stack needs, and starts none of their services. Sourced.
 
-# A program that shows the package is there, and the package. An installation of another origin
-# (Docker's own packages, say) has the program too, and is used.
+# PROGRAM:PACKAGE: the package is installed if the program is missing. A program of another origin, such as Docker's own
+# packages, is used.
 readonly needed=(
   cc:build-essential curl:curl ip:iproute2 iptables:iptables jq:jq nft:nftables ps:procps
   docker:docker-cli dockerd:docker.io mmdebstrap:mmdebstrap sshd:openssh-server ssh-keygen:openssh-client
   psql:postgresql-client umount:mount
 )
-# What PostgreSQL needs of them, and the program that uses it.
+# What PostgreSQL and its tests need of these.
 readonly needed_by_database=(cc:build-essential ip:iproute2 ps:procps psql:postgresql-client)
-# What the tests need besides: a browser to open the editor in, a git server, and a clock that can be set.
+# The tests also need a browser for the editor, a git server, and a clock that can be set.
 readonly needed_by_tests=(chromium:chromium chromedriver:chromium-driver git:git faketime:faketime)
-# These packages switch their services on for the next boot. The stack wants the programs only.
+# These packages enable their services for the next boot. The stack needs only the programs.
 declare -rA services=(
   [docker.io]="docker.service docker.socket containerd.service"
   [nftables]=nftables.service
@@ -50,7 +50,7 @@ install_database() {
 install_test_tools() {
   local missing
   mapfile -t missing < <(missing_of "${needed_by_tests[@]}")
-  # Also where the stack uses a database of somebody else's: some tests break one, and that is of their own.
+  # Needed even if DATABASE_URL is set: some tests break a database, and start their own for that.
   if ! postgres_bin >/dev/null; then missing+=(postgresql); fi
   if ((${#missing[@]})); then apt_install "${missing[@]}"; fi
 }
@@ -89,7 +89,7 @@ leave_off() {
   local service
   for service in ${services[$1]:-}; do
     if command -v systemctl >/dev/null; then
-      systemctl disable --quiet "$service" >/dev/null 2>&1 || say "could not switch $service off for the next boot"
+      systemctl disable --quiet "$service" >/dev/null 2>&1 || say "could not disable $service for the next boot"
     fi
   done
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A private PostgreSQL, new at each start; one that runs is left as it is. Sourced.
+# A private PostgreSQL, which is new at each start. One that runs is left alone. Sourced.
 
 postgres_bin() {
   local newest
@@ -15,7 +15,7 @@ postgres_is_up() { [[ -d $state/postgres/data ]] && as_postgres "$(postgres_bin)
 postgres_up() {
   if [[ -n ${DATABASE_URL:-} ]]; then
     psql -X "$DATABASE_URL" -c 'select 1' >/dev/null ||
-      fail "the database that DATABASE_URL names doesn't answer. Start it, or unset DATABASE_URL to have a private one."
+      fail "the database that DATABASE_URL names doesn't respond. Start it, or unset DATABASE_URL to have a private one."
     printf 'export DATABASE_URL=%q\n' "$DATABASE_URL"
     return 0
   fi
@@ -24,7 +24,7 @@ postgres_up() {
   local port password
   port=$(sed -n 's/^port = //p' "$state/postgres/data/postgresql.conf")
   password=$(<"$state/postgres/password")
-  # Twice, so that a later `up` in a shell that has these settings knows the URL for its own.
+  # The URL is exported twice, so that a later `up` in a shell with these settings recognises it as its own.
   printf 'export DATABASE_URL=%q\n' "postgres://pinacle:$password@127.0.0.1:$port/pinacle"
   printf 'export PINACLE_DEV_DATABASE_URL=$DATABASE_URL\n'
 }
@@ -38,7 +38,7 @@ start_postgres() {
   port=$(free_port)
 
   say "starting PostgreSQL on port $port"
-  # Other people on this machine can reach a loopback port, so it takes a password.
+  # Other users of this machine can reach a loopback port, so a password is needed.
   install -o postgres -m 0600 <(printf '%s\n' "$password") "$state/postgres/password"
   as_postgres "$bin/initdb" --no-sync --pgdata "$state/postgres/data" --username pinacle --auth scram-sha-256 \
     --pwfile "$state/postgres/password" --encoding UTF8 --locale C.UTF-8 >"$state/log/initdb.log" 2>&1 ||

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# A private sshd on loopback: the pod host, as the worker sees one. Sourced.
+# A private sshd on loopback, which the worker sees as a pod host. Sourced.
 
 readonly ssh_state=$state/ssh
-# In the environment of whatever runs over this sshd, so that its leftovers can be told from others.
+# Whatever runs over this sshd has this in its environment, so that its leftovers can be found.
 readonly ssh_mark=PINACLE_DEV_SSHD=$ssh_state
 
 own_sshd() { pid_in "$ssh_state/sshd.pid" "$ssh_state"; }
@@ -30,8 +30,8 @@ start_sshd() {
   done
   # Without PAM, sshd refuses even a key to an account whose password is locked.
   if [[ $(getent shadow root | cut -d : -f 2) == '!'* ]]; then pam=yes; fi
-  # StrictModes: the folder above, /var/tmp, is everyone's. SHLVL: bash reads .bashrc for a command
-  # over SSH unless it thinks itself nested, and a slow .bashrc would be paid for in every command.
+  # StrictModes is off because the folder above, /var/tmp, is writable for everyone. SHLVL keeps bash from reading
+  # .bashrc for each command over SSH, because a slow one would slow down every command.
   cat >"$ssh_state/sshd_config" <<END
 Port $port
 ListenAddress 127.0.0.1
@@ -46,7 +46,7 @@ KbdInteractiveAuthentication no
 PrintMotd no
 SetEnv PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin SHLVL=1 $ssh_mark${DOCKER_HOST:+ DOCKER_HOST=$DOCKER_HOST}
 END
-  # Debian's unit makes this directory; sshd doesn't, and won't start without.
+  # Debian's unit makes this directory. sshd itself doesn't, and needs it.
   if [[ ! -d /run/sshd ]]; then
     mkdir -m 0755 /run/sshd
     touch "$ssh_state/made-run-sshd"

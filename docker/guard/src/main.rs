@@ -1,8 +1,8 @@
 //! The guard inside a pod: runs one command there for the worker, under a time limit, and ends it with all that it
-//! started when the worker says so.
+//! started when the worker asks for it.
 //!
-//! It does what `src/remote/guard.sh` does on a pod host, less the fence, in one process in place of some twenty: in gVisor
-//! each costs 10 to 20 ms. It is built with the base image and needs nothing but the standard library.
+//! It does what `src/remote/guard.sh` does on a pod host, without the fence, in one process instead of some twenty: in
+//! gVisor each costs 10 to 20 ms. It is built with the base image and needs only the standard library.
 //!
 //! ```text
 //! in    NONCE ORDER_BYTES INPUT_BYTES     one line
@@ -24,12 +24,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// From the request to end to the kill.
+/// The time from SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
-/// What was killed is not gone at once.
+/// The time that a killed process may take to be gone.
 const KILL_GRACE: Duration = Duration::from_secs(1);
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
-/// A shell's exit codes for a program that can't be run, and for one that is not there.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// A shell's exit codes for a program that can't be run, and for one that does not exist.
 const NOT_EXECUTABLE: i32 = 126;
 const NOT_FOUND: i32 = 127;
 /// A shell adds the number of the signal that ended a program to this.
@@ -51,7 +51,7 @@ enum Event {
 
 fn main() -> ExitCode {
     say("\x1epinacle-guard 0\n");
-    // A connection that died in the middle of an order must not leave half of it to be run.
+    // If the connection breaks in the middle of an order, nothing of it is run.
     let Some(order) = read_order(&mut io::stdin().lock()) else { return ExitCode::SUCCESS };
     let (outcome, code) = match spawn(&order) {
         Ok(child) => run(child, order.limit),
@@ -72,7 +72,7 @@ fn say(line: &str) {
     drop(stderr.write_all(line.as_bytes()));
 }
 
-/// `None` where the order is not whole.
+/// Returns `None` if the order is incomplete.
 fn read_order(from: &mut impl BufRead) -> Option<Order> {
     let mut head = String::new();
     from.read_line(&mut head).ok()?;
@@ -87,7 +87,7 @@ fn read_order(from: &mut impl BufRead) -> Option<Order> {
     Some(Order { nonce: nonce.to_owned(), limit, argv: words, input: read_bytes(from, input_bytes)? })
 }
 
-/// As many bytes as a field of the head says. What is not sent takes no memory.
+/// Reads as many bytes as a field of the head says. Memory grows only with what is sent.
 fn read_bytes(from: &mut impl Read, count: &str) -> Option<Vec<u8>> {
     let (count, mut bytes) = (count.parse().ok()?, Vec::new());
     let read = from.take(count).read_to_end(&mut bytes).ok()?;
@@ -106,7 +106,7 @@ fn spawn(order: &Order) -> io::Result<Child> {
     Ok(child)
 }
 
-/// Waits for the command, and says how it ended.
+/// Waits for the command, and returns how it ended.
 fn run(mut child: Child, limit: Duration) -> (&'static str, i32) {
     let group = child.id();
     let (exited, events) = channel();
@@ -129,14 +129,14 @@ fn run(mut child: Child, limit: Duration) -> (&'static str, i32) {
     (outcome, status.map_or(NOT_EXECUTABLE, code))
 }
 
-/// Ends a process group: asks, waits, and kills what is left.
+/// Ends a process group: sends SIGTERM, waits, and kills what is left.
 fn end(group: u32) {
     for (signal, grace) in [("TERM", GRACE), ("KILL", KILL_GRACE)] {
         let kill = ["-c", "kill -s \"$1\" -- \"-$2\"", "sh", signal, &group.to_string()];
         drop(Command::new("/bin/sh").args(kill).stdin(Stdio::null()).stderr(Stdio::null()).status());
         let deadline = Instant::now() + grace;
         while lives(group) && Instant::now() < deadline {
-            thread::sleep(LOOK_INTERVAL);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 }
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_is_read_as_it_was_sent_and_not_at_all_where_it_is_cut_off() {
+    fn a_whole_order_is_read_and_one_that_is_cut_off_is_not() {
         let (words, input) = ("7\0echo\0two  words\n\0\0nonce", "the input");
         let sent = format!("nonce {} {}\n{words}{input}", words.len(), input.len());
         let order = read_order(&mut sent.as_bytes()).expect("a whole order");
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_is_no_order_is_not_run() {
+    fn an_invalid_order_is_not_run() {
         for sent in [
             "",
             "\n",

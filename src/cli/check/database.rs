@@ -1,4 +1,4 @@
-//! Is the database there, new enough, migrated, and reached directly?
+//! Checks that the database responds, is new enough, is migrated, and is reached directly.
 
 use sqlx::PgPool;
 
@@ -14,17 +14,17 @@ use crate::{
     },
 };
 
-/// What was found, and the servers to go on with.
+/// Returns the findings, and the servers to check next.
 pub async fn check(settings: &Settings, db: &PgPool) -> (Section, Vec<Server>) {
     let place = place(settings);
     let mut section = Section::new(format!("Database {place}"));
     let explained = |error: &sqlx::Error| explain::database_error(error, &place);
     match health::version(db).await {
         Ok((major, version)) if major >= health::MIN_MAJOR_VERSION => {
-            section.pass(format!("PostgreSQL {version} answers"));
+            section.pass(format!("PostgreSQL {version} responds"));
         }
         Ok((_, version)) => section.fail(
-            format!("PostgreSQL {version} answers, which is too old"),
+            format!("PostgreSQL {version} is too old"),
             format!("upgrade it to PostgreSQL {} or later", health::MIN_MAJOR_VERSION),
         ),
         Err(error) => {
@@ -51,7 +51,7 @@ pub async fn check(settings: &Settings, db: &PgPool) -> (Section, Vec<Server>) {
             return (section, Vec::new());
         }
     }
-    // What is wrong with the keys is said of the settings.
+    // The section of the settings reports broken keys.
     if let Ok(keys) = settings.secrets_keys() {
         match secrets::count(db, keys.current().map(SealingKey::id), &keys.fallback_ids()).await {
             Ok(counts) => check_secrets(&mut section, keys.current().is_some(), counts),
@@ -85,14 +85,17 @@ fn check_secrets(section: &mut Section, has_key: bool, counts: Counts) {
     }
     if fallback > 0 {
         section.info(format!(
-            "secrets that are sealed for a key of SECRETS_KEY_FALLBACKS: {fallback}; `pinacle-worker secrets rotate` seals \
-             them for SECRETS_KEY"
+            "secrets that are sealed for a key of SECRETS_KEY_FALLBACKS: {fallback}; `pinacle-worker secrets rotate` \
+             seals them for SECRETS_KEY"
         ));
     }
     if unknown > 0 {
         section.fail(
-            format!("secrets that are sealed for a key which is not set here: {unknown}; their pods can only be stopped and destroyed"),
-            "set that key as SECRETS_KEY, or among SECRETS_KEY_FALLBACKS; where it is lost, write those secrets anew",
+            format!(
+                "secrets that are sealed for a key which is not set here: {unknown}; their pods can only be stopped \
+                 and destroyed"
+            ),
+            "set that key as SECRETS_KEY, or among SECRETS_KEY_FALLBACKS; if it is lost, store those secrets again",
         );
     }
 }

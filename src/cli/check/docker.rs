@@ -1,4 +1,4 @@
-//! Does Docker answer, does it know gVisor, and is there room?
+//! Checks that Docker responds, that it has gVisor, and that the disk has room.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -10,11 +10,11 @@ use crate::{
     store::servers::Server,
 };
 
-/// Below this an image does not fit any more.
+/// With less than this, there is no room for another image.
 const MIN_FREE_GB: i64 = 5;
 const KIB_PER_GB: i64 = 1024 * 1024;
 
-/// What `docker info` says, as far as it matters.
+/// The fields of `docker info` that matter here.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Docker {
@@ -34,7 +34,7 @@ impl Docker {
     }
 }
 
-/// What Docker says of itself, where it says anything.
+/// Returns what Docker reports about itself; `None` if it does not respond.
 pub async fn check(server: &Server, asked: &mut Asked<'_>, section: &mut Section) -> Option<Docker> {
     asked.sudo = match asked.host.docker_needs_sudo().await {
         Ok(sudo) => sudo,
@@ -43,12 +43,12 @@ pub async fn check(server: &Server, asked: &mut Asked<'_>, section: &mut Section
             return None;
         }
     };
-    let version = asked.answer(&asked.docker(["version", "--format", "{{.Server.Version}}"])).await;
+    let version = asked.ask_for_stdout(&asked.docker(["version", "--format", "{{.Server.Version}}"])).await;
     let info = match version {
         Ok(version) => {
             let how = if asked.sudo { " through sudo" } else { "" };
-            section.pass(format!("Docker {version} answers{how}"));
-            asked.answer(&asked.docker(["info", "--format", "{{json .}}"])).await
+            section.pass(format!("Docker {version} responds{how}"));
+            asked.ask_for_stdout(&asked.docker(["info", "--format", "{{json .}}"])).await
         }
         Err(reason) => Err(reason),
     };
@@ -58,10 +58,10 @@ pub async fn check(server: &Server, asked: &mut Asked<'_>, section: &mut Section
         Err(reason) => {
             let user = if server.connection == "ssh" { &server.ssh_user } else { "the worker's user" };
             section.fail(
-                format!("Docker does not answer: {reason}"),
+                format!("Docker does not respond: {reason}"),
                 format!(
                     "install and start it, and let {user} run docker, directly or through sudo without a password; \
-                     deploy/pod-host.sh sets a Debian machine up"
+                     deploy/pod-host.sh sets up a Debian machine"
                 ),
             );
             return None;
@@ -71,7 +71,7 @@ pub async fn check(server: &Server, asked: &mut Asked<'_>, section: &mut Section
         section.pass(format!("a runtime {RUNTIME} is registered with Docker"));
     } else {
         section.fail(
-            format!("Docker knows no runtime {RUNTIME}"),
+            format!("Docker has no runtime {RUNTIME}"),
             "install gVisor and register it with Docker; deploy/pod-host.sh does both on a Debian machine",
         );
     }
@@ -81,7 +81,7 @@ pub async fn check(server: &Server, asked: &mut Asked<'_>, section: &mut Section
     Some(docker)
 }
 
-/// Whether the server's row promises more than there is.
+/// Reports a server whose row promises more than the host has.
 fn promises(server: &Server, docker: &Docker, section: &mut Section) {
     let memory_mb = docker.mem_total / 1024 / 1024;
     if server.cpu_cores > docker.cpus || i64::from(server.memory_mb) > memory_mb {
@@ -95,7 +95,7 @@ fn promises(server: &Server, docker: &Docker, section: &mut Section) {
 async fn disk(docker: &Docker, asked: &Asked<'_>, section: &mut Section) {
     let dir = &docker.folder;
     let df = Command::new("df").args(["-Pk", dir]).sudo(asked.sudo);
-    let space = asked.answer(&df).await.and_then(|table| parse_df(&table).ok_or(table));
+    let space = asked.ask_for_stdout(&df).await.and_then(|table| parse_df(&table).ok_or(table));
     let (total, free) = match space {
         Ok(space) => space,
         Err(reason) => {
@@ -107,7 +107,10 @@ async fn disk(docker: &Docker, asked: &Asked<'_>, section: &mut Section) {
     if free / KIB_PER_GB >= MIN_FREE_GB {
         section.pass(what);
     } else {
-        section.fail(what, format!("make room: {MIN_FREE_GB} GB is the least; `docker system df` says what takes it"));
+        section.fail(
+            what,
+            format!("free some space: at least {MIN_FREE_GB} GB is needed; `docker system df` shows what uses it"),
+        );
     }
 }
 
@@ -118,18 +121,18 @@ fn parse_df(table: &str) -> Option<(i64, i64)> {
     Some((total.parse().ok()?, free.parse().ok()?))
 }
 
-/// Only some file systems can hold a container to a size.
+/// Only some file systems can limit the size of a container.
 async fn quotas(docker: &Docker, asked: &Asked<'_>, section: &mut Section) {
     let find = ["--noheadings", "--output", "FSTYPE,OPTIONS", "--target", &docker.folder];
-    let mount = asked.answer(&Command::new("findmnt").args(find).sudo(asked.sudo)).await.unwrap_or_default();
+    let mount = asked.ask_for_stdout(&Command::new("findmnt").args(find).sudo(asked.sudo)).await.unwrap_or_default();
     let file_system = mount.split_whitespace().next().unwrap_or("an unknown file system");
     let driver = &docker.driver;
     section.info(match DiskQuota::of(driver, &mount) {
-        DiskQuota::RootAndVolumes => format!("pods are held to their tier's disk ({driver} on {file_system})"),
-        DiskQuota::Root => format!("pods are held to their tier's disk, but for /workspace and /root ({driver})"),
+        DiskQuota::RootAndVolumes => format!("pods are limited to their tier's disk ({driver} on {file_system})"),
+        DiskQuota::Root => format!("pods are limited to their tier's disk, except in /workspace and /root ({driver})"),
         DiskQuota::Nothing => format!(
-            "disk quotas cannot be enforced ({driver} on {file_system}): a pod may take more disk than its tier has. \
-             They can be with overlay2 on XFS mounted with pquota"
+            "disk quotas cannot be enforced ({driver} on {file_system}): a pod may use more disk than its tier has. \
+             Use overlay2 on XFS mounted with pquota to enforce them"
         ),
     });
 }

@@ -1,4 +1,4 @@
-//! `check`: says whether the settings, the database and every server are fit, and what to do about each that is not.
+//! `check`: checks the settings, the database and every server, and says what to do about each failure.
 
 mod database;
 mod docker;
@@ -28,7 +28,7 @@ struct Report {
 }
 
 impl Report {
-    /// People see each section as it comes.
+    /// Prints the section at once, unless the output is JSON.
     fn add(&mut self, section: Section, settings: &Settings) -> Result<(), output::OutputError> {
         if !settings.json {
             section.print()?;
@@ -55,7 +55,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let hosts = HostDirectory::new(settings.private_key().unwrap_or_default());
     let checks = servers.iter().map(|server| server::check(server, &hosts, !settings.allow_unconfined_pods, &cancel));
     let sections = join_all(checks).await;
-    // What was cut short says nothing of the servers.
+    // An interrupted check proves nothing about the servers.
     anyhow::ensure!(!cancel.is_cancelled(), "interrupted before the servers were checked");
     for section in sections {
         report.add(section, settings)?;
@@ -75,7 +75,7 @@ fn check_settings(settings: &Settings) -> (Section, Option<PgPool>) {
     }
     match settings.private_key() {
         Ok(Some(_)) => section.pass("the SSH private key can be read"),
-        Ok(None) => section.info("there is no SSH private key (SSH_PRIVATE_KEY): enough for local servers only"),
+        Ok(None) => section.info("there is no SSH private key (SSH_PRIVATE_KEY), so only local servers can be reached"),
         Err(error) => section.wrong(error.to_string()),
     }
     match settings.secrets_keys() {

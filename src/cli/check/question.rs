@@ -1,4 +1,4 @@
-//! Questions to a host that is checked.
+//! Runs commands on a host that is checked.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,38 +9,38 @@ use crate::{
     remote::{Collected, Command, ConnectionError, Host, Outcome},
 };
 
-/// What ends a question that a broken host never answers.
+/// How long a host may take for one command, so that a broken host cannot hang the check.
 pub const QUESTION_TIMEOUT: Duration = Duration::from_secs(20);
-/// How much of the end of what a failed command said is quoted, in bytes.
+/// How much of the end of a failed command's output is quoted, in bytes.
 const QUOTED: usize = 400;
 
-/// A host that is asked questions. They belong to no pod, so nothing fences them.
+/// A host that is checked. Its commands belong to no pod, so they are not fenced.
 pub struct Asked<'a> {
     pub host: Arc<Host>,
     pub sudo: bool,
     pub cancel: &'a CancellationToken,
 }
 
-/// What a command answered.
-pub struct Answer {
+/// What a command printed, and how it ended.
+pub struct Reply {
     pub outcome: Outcome,
     pub stdout: String,
     stderr: String,
 }
 
-impl Answer {
-    /// What was answered, or how it went wrong.
+impl Reply {
+    /// Returns stdout if the command succeeded, or else the reason for the failure.
     pub fn success(self) -> Result<String, String> {
         if self.outcome.success() {
             return Ok(self.stdout.trim().to_owned());
         }
-        let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
-        let said = terminal::one_line(said.trim());
-        let end = said.ceil_char_boundary(said.len().saturating_sub(QUOTED));
-        Err(match (&said[end..], end) {
+        let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        let text = terminal::one_line(text.trim());
+        let begin = text.ceil_char_boundary(text.len().saturating_sub(QUOTED));
+        Err(match (&text[begin..], begin) {
             ("", _) => self.outcome.to_string(),
-            (said, 0) => said.to_owned(),
-            (said, _) => format!("…{said}"),
+            (tail, 0) => tail.to_owned(),
+            (tail, _) => format!("…{tail}"),
         })
     }
 }
@@ -50,24 +50,24 @@ impl Asked<'_> {
         Command::new("docker").args(args).sudo(self.sudo).timeout(QUESTION_TIMEOUT)
     }
 
-    pub async fn ask(&self, command: &Command) -> Result<Answer, ConnectionError> {
+    pub async fn ask(&self, command: &Command) -> Result<Reply, ConnectionError> {
         self.ask_unless(command, self.cancel).await
     }
 
-    pub async fn ask_unless(&self, command: &Command, cancel: &CancellationToken) -> Result<Answer, ConnectionError> {
+    pub async fn ask_unless(&self, command: &Command, cancel: &CancellationToken) -> Result<Reply, ConnectionError> {
         let mut output = Collected::default();
         if cancel.is_cancelled() {
-            return Ok(Answer { outcome: Outcome::Ended, stdout: String::new(), stderr: String::new() });
+            return Ok(Reply { outcome: Outcome::Ended, stdout: String::new(), stderr: String::new() });
         }
         let outcome = self.host.connection.exec(command, None, &mut output, cancel).await?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Answer { outcome, stdout: text(&output.stdout), stderr: text(&output.stderr) })
+        Ok(Reply { outcome, stdout: text(&output.stdout), stderr: text(&output.stderr) })
     }
 
-    /// What a command that has to succeed answered, or how it went wrong.
-    pub async fn answer(&self, command: &Command) -> Result<String, String> {
+    /// Runs a command that has to succeed; returns its stdout, or the reason for the failure.
+    pub async fn ask_for_stdout(&self, command: &Command) -> Result<String, String> {
         match self.ask(command).await {
-            Ok(answer) => answer.success(),
+            Ok(reply) => reply.success(),
             Err(error) => Err(error.to_string()),
         }
     }

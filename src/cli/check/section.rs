@@ -1,4 +1,4 @@
-//! What was found of one thing, and how it is printed.
+//! The findings about one subject, and how they are printed.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::cli::view::{
 pub enum Mark {
     Pass,
     Fail,
-    /// Worth knowing; nothing depends on it.
+    /// Worth knowing; it fails nothing.
     Info,
 }
 
@@ -25,7 +25,7 @@ pub struct Finding {
     advice: Option<String>,
 }
 
-/// What was found of one thing: the settings, the database, or a server.
+/// The findings about one subject: the settings, the database, or a server.
 #[derive(Debug, Serialize)]
 pub struct Section {
     pub subject: String,
@@ -49,7 +49,7 @@ impl Section {
         self.findings.push(Finding { mark: Mark::Fail, what: what.into(), advice: Some(advice.into()) });
     }
 
-    /// What is wrong, where its sentence says already what to do.
+    /// Adds a failure whose sentence already says what to do.
     pub fn wrong(&mut self, what: impl Into<String>) {
         self.findings.push(Finding { mark: Mark::Fail, what: what.into(), advice: None });
     }

@@ -1,4 +1,4 @@
-//! Is a server reached, and can pods live there?
+//! Checks that a server can be reached and that pods can run there.
 
 use std::sync::Arc;
 
@@ -55,31 +55,34 @@ async fn reach(server: &Server, hosts: &HostDirectory) -> Result<Arc<Host>, Conn
     Ok(host)
 }
 
-/// A packet that is too large for the way out is often lost without a word.
+/// A packet that exceeds the MTU is often lost without an error.
 async fn way_out(asked: &Asked<'_>, section: &mut Section) {
-    match asked.answer(&network::way_out().timeout(QUESTION_TIMEOUT)).await {
-        Ok(told) => {
-            if let Some(mtu) = network::unusual_mtu(&told) {
-                section.info(format!("its way out has an MTU of {mtu}, and new pods' networks get the same"));
+    match asked.ask_for_stdout(&network::way_out().timeout(QUESTION_TIMEOUT)).await {
+        Ok(stdout) => {
+            if let Some(mtu) = network::unusual_mtu(&stdout) {
+                section.info(format!(
+                    "its interface to the Internet has an MTU of {mtu}; new pods' networks get the same"
+                ));
             }
         }
-        Err(reason) => section
-            .info(format!("the MTU of its way out is not known ({reason}); new pods' networks get Docker's 1500")),
+        Err(reason) => section.info(format!(
+            "the MTU of its interface to the Internet is not known ({reason}); new pods' networks get Docker's 1500"
+        )),
     }
 }
 
 async fn ports(asked: &Asked<'_>, section: &mut Section) {
     let tables = Command::new("cat").args(["/proc/net/tcp", "/proc/net/tcp6"]).timeout(QUESTION_TIMEOUT);
-    // Without IPv6 there is no second table, and cat fails with the first one printed.
+    // Without IPv6 there is no second table: cat prints the first one and fails.
     let tables = match asked.ask(&tables).await {
-        Ok(answer) if answer.stdout.is_empty() => answer.success(),
-        Ok(answer) => Ok(answer.stdout),
+        Ok(reply) if reply.stdout.is_empty() => reply.success(),
+        Ok(reply) => Ok(reply.stdout),
         Err(error) => Err(error.to_string()),
     };
     let taken = match tables {
         Ok(tables) => parse_listening_ports(&tables),
         Err(reason) => {
-            section.fail(format!("its ports are not known: {reason}"), "see that /proc is mounted there");
+            section.fail(format!("its ports are not known: {reason}"), "check that /proc is mounted there");
             return;
         }
     };
@@ -88,6 +91,6 @@ async fn ports(asked: &Asked<'_>, section: &mut Section) {
     if free > 0 {
         section.pass(what);
     } else {
-        section.fail(what, "end what listens there, or add another server");
+        section.fail(what, "stop the programs that listen there, or add another server");
     }
 }

@@ -1,4 +1,4 @@
-//! `grant`: gives the web app's role what it needs, and no more.
+//! `grant`: gives the web app's role the rights that it needs, and no more.
 
 use std::process::ExitCode;
 
@@ -18,7 +18,9 @@ pub async fn run(settings: &Settings, role: &str) -> anyhow::Result<ExitCode> {
     if settings.json {
         output::json(&json!({ "role": role, "granted": true }))?;
     } else {
-        output::line(format!("The role {role} may insert pods, jobs and secrets, and read all but the secrets."))?;
+        output::line(format!(
+            "The role {role} may insert pods, jobs and secrets, and read everything except the secrets."
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

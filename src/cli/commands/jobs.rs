@@ -1,4 +1,4 @@
-//! `jobs`: what was asked for, how far it is, and how it ended.
+//! `jobs`: lists, shows and cancels jobs.
 
 use std::{collections::HashMap, process::ExitCode};
 
@@ -28,10 +28,10 @@ use crate::{
 pub enum Jobs {
     /// Lists the newest jobs.
     List {
-        /// Only of this pod: its id, or the slug of a live one.
+        /// Only the jobs of this pod: its id, or the slug of a live pod.
         #[arg(long)]
         pod: Option<String>,
-        /// How many.
+        /// How many jobs to list.
         #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
     },
@@ -39,11 +39,11 @@ pub enum Jobs {
     Show {
         /// The job's id.
         job: String,
-        /// Follow the job to its end first; exit with 0 where it succeeded, with 1 otherwise.
+        /// Follow the job to its end first; exit with 0 if it succeeded, with 1 otherwise.
         #[arg(long)]
         wait: bool,
     },
-    /// Cancels a job: one in the queue at once, one that runs at its next command.
+    /// Cancels a job: at once if it is in the queue, at its next command if it runs.
     Cancel {
         /// The job's id.
         job: String,
@@ -100,14 +100,14 @@ async fn show(db: &PgPool, settings: &Settings, job_id: &str, wait: bool) -> any
     if wait {
         job = follow::to_its_end(db, settings, job_id).await?;
     }
-    let fine = !wait || job.status == JobStatus::Succeeded;
+    let succeeded = !wait || job.status == JobStatus::Succeeded;
     let job = JobWithSteps::load(db, job).await?;
     if settings.json {
         output::json(&job)?;
     } else {
         job.print()?;
     }
-    Ok(if fine { ExitCode::SUCCESS } else { FAILED.into() })
+    Ok(if succeeded { ExitCode::SUCCESS } else { FAILED.into() })
 }
 
 async fn cancel(db: &PgPool, settings: &Settings, job_id: &str) -> anyhow::Result<ExitCode> {
@@ -115,7 +115,7 @@ async fn cancel(db: &PgPool, settings: &Settings, job_id: &str) -> anyhow::Resul
     let cancelled = jobs::cancel(db, job_id).await?;
     let job = get(db, job_id).await?;
     if !cancelled {
-        anyhow::bail!("job {job_id} is {} already, so there is nothing to cancel", job.status);
+        anyhow::bail!("job {job_id} is already {}, so there is nothing to cancel", job.status);
     }
     if settings.json {
         output::json(&JobWithSteps::load(db, job).await?)?;
@@ -123,8 +123,8 @@ async fn cancel(db: &PgPool, settings: &Settings, job_id: &str) -> anyhow::Resul
         output::line(format!("Job {job_id} is cancelled."))?;
     } else {
         output::line(format!(
-            "Job {job_id} is told to stop and ends at its next command; `pinacle-worker jobs show {job_id} --wait` \
-             follows it."
+            "Job {job_id} has been asked to stop and ends at its next command; `pinacle-worker jobs show {job_id} \
+             --wait` follows it."
         ))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! `logs`: a pod's log as a terminal would show it.
+//! `logs`: prints a pod's log as a terminal would show it.
 
 use std::{
     process::ExitCode,
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Rows that are held at a time; each may be some MiB.
+/// Rows that are held in memory at a time; each may have several MiB.
 const PAGE_ROWS: i64 = 20;
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -25,10 +25,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 pub struct Logs {
     /// The pod's id, or the slug of a live pod. The log outlives the pod by some days, under its id.
     pod: String,
-    /// Go on with what is new, until Ctrl-C. With --json, one object a line, as each command ends.
+    /// Keep printing new output until Ctrl-C. With --json, prints one object a line, as each command ends.
     #[arg(long, short)]
     follow: bool,
-    /// What was run on the host, too, and not only what was run inside the pod.
+    /// Show the commands that were run on the host, too, and not only those that were run inside the pod.
     #[arg(long)]
     all: bool,
 }
@@ -41,8 +41,8 @@ pub async fn run(settings: &Settings, args: Logs) -> anyhow::Result<ExitCode> {
     let is_empty = logs::page(&log.db, &log.pod_id, true, &Cursor::default(), 1).await?.is_empty();
     anyhow::ensure!(
         is_known || !is_empty,
-        "there is no pod {:?}, and no log of one of this id. Give a pod's id, or the slug of one that is not destroyed; \
-         `pinacle-worker pods list --all` shows all",
+        "there is no pod {:?}, and no log of a pod with this id. Give a pod's id, or the slug of one that is not \
+         destroyed; `pinacle-worker pods list --all` shows all",
         args.pod
     );
     if args.follow {
@@ -57,7 +57,9 @@ pub async fn run(settings: &Settings, args: Logs) -> anyhow::Result<ExitCode> {
     } else if !log.print().await? && !log.json {
         output::note(match (is_empty, args.all) {
             (true, _) => format!("Pod {} has no log yet.", args.pod),
-            (false, _) => format!("Nothing was run inside pod {} yet; --all shows what was run on its host.", args.pod),
+            (false, _) => {
+                format!("No command was run inside pod {} yet; --all shows those that were run on its host.", args.pod)
+            }
         });
     }
     Ok(ExitCode::SUCCESS)
@@ -75,7 +77,7 @@ impl Log {
         logs::page(&self.db, &self.pod_id, self.all, cursor, PAGE_ROWS).await
     }
 
-    /// Prints all there is. False where there is nothing.
+    /// Prints all rows. Returns false if there are none.
     async fn print(&self) -> anyhow::Result<bool> {
         let mut screen = Screen::new(output::colours());
         let (mut cursor, mut printed) = (Cursor::default(), false);
@@ -102,18 +104,18 @@ impl Log {
     async fn follow(&self, screen: &mut Screen) -> anyhow::Result<()> {
         let mut cursor = Cursor::default();
         let mut events = follow::listen(&self.db).await;
-        let mut last_answer = Instant::now();
+        let mut last_read = Instant::now();
         loop {
             let page = match self.page(&cursor).await {
-                Err(_) if last_answer.elapsed() < follow::PATIENCE => {
+                Err(_) if last_read.elapsed() < follow::PATIENCE => {
                     tokio::time::sleep(POLL_INTERVAL).await;
                     continue;
                 }
                 page => page?,
             };
-            last_answer = Instant::now();
+            last_read = Instant::now();
             for (at, row) in page.iter().enumerate() {
-                // A row that another follows will not grow any more, whatever became of its command.
+                // A row with another one behind it grows no more, however its command ended.
                 let is_over = row.exit_code.is_some() || at + 1 < page.len();
                 if !self.json {
                     output::clean(&screen.show(row, is_over))?;
@@ -131,20 +133,20 @@ impl Log {
     }
 }
 
-/// Output is announced by nobody, so this polls; a step that begins is announced.
+/// Waits for the next event or the poll's interval: the start of a step is announced, output is not.
 async fn pause(events: &mut Option<PgListener>) {
-    let heard = async {
+    let notified = async {
         match events {
             Some(listener) => listener.try_recv().await.is_ok_and(|event| event.is_some()),
             None => std::future::pending().await,
         }
     };
-    if tokio::time::timeout(POLL_INTERVAL, heard).await == Ok(false) {
+    if tokio::time::timeout(POLL_INTERVAL, notified).await == Ok(false) {
         *events = None;
     }
 }
 
-/// One JSON document, written as its rows come.
+/// One JSON array, written row by row.
 #[derive(Default)]
 struct JsonArray {
     begun: bool,

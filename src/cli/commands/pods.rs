@@ -1,4 +1,4 @@
-//! `pods`: asks for what shall become of a pod, and says how it is. What is asked for is a job, as the web app's are.
+//! `pods`: lists and shows pods, and enqueues jobs for them as the web app does.
 
 mod create;
 pub mod enqueue;
@@ -21,19 +21,19 @@ use enqueue::{Enqueue, find};
 pub enum Pods {
     /// Creates a pod: its row, and the job that provisions it.
     Create(create::Create),
-    /// Starts a pod that is stopped.
+    /// Starts a stopped pod.
     Start(OnPod),
     /// Stops a pod; its data, its network and its port stay.
     Stop(OnPod),
     /// Stops and starts a pod.
     Restart(OnPod),
-    /// Removes a pod and its data. Cancels what is queued for it, and stops what runs.
+    /// Removes a pod and its data. Cancels its queued jobs, and stops the running one.
     Destroy(OnPod),
-    /// Runs the job that made a pod fail again.
+    /// Runs the job of a failed pod again.
     Requeue(Requeue),
     /// Lists the pods.
     List {
-        /// The destroyed ones, too.
+        /// List destroyed pods, too.
         #[arg(long)]
         all: bool,
     },
@@ -81,7 +81,7 @@ async fn enqueue(settings: &Settings, kind: JobKind, on: &OnPod) -> anyhow::Resu
     let db = crate::cli::database::open(settings).await?;
     let pod_id = find(&db, &on.pod).await?;
     let job_id = jobs::enqueue(&db, &pod_id, kind, &on.how.requested_by).await?;
-    follow::answer(&db, settings, &job_id, on.how.wait).await
+    follow::print_job(&db, settings, &job_id, on.how.wait).await
 }
 
 async fn run_again(settings: &Settings, requeue: &Requeue) -> anyhow::Result<ExitCode> {
@@ -89,7 +89,7 @@ async fn run_again(settings: &Settings, requeue: &Requeue) -> anyhow::Result<Exi
     if let Some(pod) = &requeue.pod {
         let pod_id = find(&db, pod).await?;
         let job_id = jobs::requeue(&db, &pod_id, &requeue.how.requested_by).await?;
-        return follow::answer(&db, settings, &job_id, requeue.how.wait).await;
+        return follow::print_job(&db, settings, &job_id, requeue.how.wait).await;
     }
     let requeued = jobs::requeue_all_failed(&db).await?;
     if settings.json {

@@ -1,4 +1,4 @@
-//! `reconcile`: compares database and hosts, now.
+//! `reconcile`: compares the database with the hosts, now.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -20,15 +20,15 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct Reconcile {
-    /// Say what would be done, and change nothing.
+    /// Print what would be done, and change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Remove things of up to this many pods that the database does not know from a server at once.
+    /// The most pods unknown to the database whose things are removed from one server in one run.
     #[arg(long, value_name = "N", default_value_t = MAX_REMOVALS)]
     max_removals: usize,
 }
 
-/// Exits with 1 where a server could not be looked at, or not all was done there.
+/// Exits with 1 if a server could not be inspected, or if something could not be repaired there.
 pub async fn run(settings: &Settings, command: &Reconcile) -> anyhow::Result<ExitCode> {
     let db = crate::cli::database::open(settings).await?;
     let (installation, hosts) = (installation::id(&db).await?.into(), HostDirectory::new(settings.private_key()?));
@@ -44,7 +44,7 @@ pub async fn run(settings: &Settings, command: &Reconcile) -> anyhow::Result<Exi
             print(report)?;
         }
         if reports.is_empty() {
-            output::line("There is no server that is not offline.")?;
+            output::line("There are no servers, or all of them are offline.")?;
         }
     }
     Ok(if reports.iter().any(|report| report.stopped.is_some()) { FAILED.into() } else { ExitCode::SUCCESS })
@@ -57,7 +57,7 @@ fn print(report: &Report) -> Result<(), output::OutputError> {
     }
     match &report.stopped {
         Some(reason) => text.extend(["\n  ", RED, "✘", RESET, " ", reason]),
-        None if report.findings.is_empty() => text.extend(["\n  ", GREEN, "✔", RESET, " as the database says"]),
+        None if report.findings.is_empty() => text.extend(["\n  ", GREEN, "✔", RESET, " matches the database"]),
         None => {}
     }
     output::line(text)

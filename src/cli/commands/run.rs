@@ -1,4 +1,4 @@
-//! `run`: takes jobs and runs them until it is told to stop.
+//! `run`: takes jobs and runs them until SIGTERM or Ctrl-C.
 
 use std::process::ExitCode;
 

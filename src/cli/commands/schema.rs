@@ -1,4 +1,4 @@
-//! `schema`: what `pods.config` may hold, as JSON Schema.
+//! `schema`: prints the JSON Schema of `pods.config`.
 
 use std::process::ExitCode;
 

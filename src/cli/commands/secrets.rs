@@ -1,4 +1,4 @@
-//! `secrets`: what the pods' secrets are sealed for.
+//! `secrets`: prints the public key that secrets are sealed for, and seals them for a new one.
 
 use std::process::ExitCode;
 
@@ -16,12 +16,12 @@ use crate::{
     store::secrets::SecretId,
 };
 
-/// How often a row that somebody holds, or that changes meanwhile, is looked at.
+/// How many times a row is tried that another transaction locks or changes meanwhile.
 const TRIES: u32 = 4;
 
 #[derive(Debug, Subcommand)]
 pub enum Secrets {
-    /// Prints the public key, which is all that a program needs to seal a secret.
+    /// Prints the public key: a program needs nothing else to seal a secret.
     PublicKey,
     /// Seals every secret for the current key: those that are plain, and those that are sealed for an older one.
     Rotate,
@@ -69,9 +69,9 @@ struct Report {
     key_id: String,
     sealed: u64,
     already: u64,
-    /// What can't be opened, or is refused by the database.
+    /// Secrets that cannot be opened, or that the database refuses.
     failed: Vec<Left>,
-    /// What somebody held, or changed, each time that it was looked at.
+    /// Secrets that another transaction locked or changed at each try.
     busy: Vec<Left>,
 }
 
@@ -79,7 +79,7 @@ async fn rotate(settings: &Settings, keys: &Keyring) -> anyhow::Result<ExitCode>
     let key_id = current(keys)?.id().to_owned();
     let db = crate::cli::database::open(settings).await?;
     let mut report = Report { key_id, sealed: 0, already: 0, failed: Vec::new(), busy: Vec::new() };
-    let tell = |id: &SecretId, outcome: Outcome| {
+    let record = |id: &SecretId, outcome: Outcome| {
         let SecretId { pod_id, kind, name } = id.clone();
         let left = |reason: String| Left { pod_id, kind, name, reason };
         match outcome {
@@ -89,11 +89,11 @@ async fn rotate(settings: &Settings, keys: &Keyring) -> anyhow::Result<ExitCode>
             Outcome::Unopened(reason) => report.failed.push(left(reason.to_string())),
             Outcome::Refused(reason) => report.failed.push(left(reason)),
             Outcome::Busy => {
-                report.busy.push(left("somebody holds it or has changed it meanwhile. Run this again".to_owned()));
+                report.busy.push(left("another transaction locks or changes it. Run this again".to_owned()));
             }
         }
     };
-    reseal(&db, keys, Rows::All, TRIES, tell).await?;
+    reseal(&db, keys, Rows::All, TRIES, record).await?;
     if settings.json {
         output::json(&report)?;
     } else {

@@ -19,19 +19,19 @@ use crate::{
 pub enum Servers {
     /// Adds a pod host, and pins its SSH host key.
     Add(Box<add::Add>),
-    /// Lists the pod hosts, with what of each is reserved by pods.
+    /// Lists the pod hosts, with how much of each the pods reserve.
     List,
-    /// Gives a server no new pods; those it has stay.
+    /// Puts no new pods on a server; those it has stay.
     Drain {
         /// The server's name, or its id.
         server: String,
     },
-    /// Gives a server new pods again.
+    /// Lets a server take new pods again.
     Resume {
         /// The server's name, or its id.
         server: String,
     },
-    /// Forgets a server that has no pods.
+    /// Removes a server that has no pods from the database.
     Remove {
         /// The server's name, or its id.
         server: String,
@@ -58,7 +58,7 @@ async fn find(db: &PgPool, server: &str) -> anyhow::Result<Server> {
     found.with_context(|| format!("there is no server {server:?}; `pinacle-worker servers list` shows them"))
 }
 
-/// Where a server is reached.
+/// The address that a server is reached at.
 pub fn address(server: &Server) -> String {
     match &server.ssh_host {
         Some(host) if server.connection == "ssh" => format!("{}@{host}:{}", server.ssh_user, server.ssh_port),
@@ -85,7 +85,7 @@ async fn list(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
             server.last_heartbeat_at.map(output::time).unwrap_or_default(),
         ]
     });
-    let header = ["NAME", "STATUS", "ADDRESS", "PODS", "CPU", "MEMORY MB", "DISK GB", "DOMAIN", "LAST HEARD FROM"];
+    let header = ["NAME", "STATUS", "ADDRESS", "PODS", "CPU", "MEMORY MB", "DISK GB", "DOMAIN", "LAST SEEN"];
     Ok(output::line(output::table(header, rows))?)
 }
 
@@ -105,8 +105,8 @@ async fn remove(db: &PgPool, settings: &Settings, server: &str) -> anyhow::Resul
     let still_used = |pods: i64| {
         let (name, pods) = (&server.name, if pods == 1 { "1 pod".to_owned() } else { format!("{pods} pods") });
         anyhow::anyhow!(
-            "server {name} still has {pods}. Run `pinacle-worker servers drain {name}`, so that it gets no more, destroy \
-             what it has (`pods list`, `pods destroy`), then remove it"
+            "server {name} still has {pods}. Run `pinacle-worker servers drain {name}`, so that it gets no more, \
+             destroy what it has (`pods list`, `pods destroy`), then remove it"
         )
     };
     let pods = servers::live_pods(db, &server.id).await?;
@@ -114,7 +114,7 @@ async fn remove(db: &PgPool, settings: &Settings, server: &str) -> anyhow::Resul
         return Err(still_used(pods));
     }
     match servers::remove(db, &server.id).await {
-        // A pod was placed there in this moment.
+        // A pod was placed there at this very moment.
         Err(error) if explain::breaks(&error, "pods_server_id_fkey") => {
             return Err(still_used(servers::live_pods(db, &server.id).await?.max(1)));
         }

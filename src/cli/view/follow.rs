@@ -1,5 +1,5 @@
-//! `--wait`: follows a job to its end, with a progress bar. The database announces each change; a poll behind that
-//! finds what an announcement missed.
+//! `--wait`: follows a job to its end, with a progress bar. The database announces each change; a poll finds
+//! what an announcement missed.
 
 use std::{
     process::ExitCode,
@@ -25,16 +25,16 @@ use crate::{
     },
 };
 
-/// Where the database announces what happens to pods and jobs.
+/// The channel on which the database announces changes of pods and jobs.
 const EVENTS: &str = "pod_events";
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a database that is gone may take to come back.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What a command that enqueued a job answers: the job's id, or with `wait` how it ended.
-pub async fn answer(db: &PgPool, settings: &Settings, job_id: &str, wait: bool) -> anyhow::Result<ExitCode> {
+/// Prints what a command that enqueued a job prints: the job's id, or with `wait` how the job ended.
+pub async fn print_job(db: &PgPool, settings: &Settings, job_id: &str, wait: bool) -> anyhow::Result<ExitCode> {
     let job = if wait { to_its_end(db, settings, job_id).await? } else { job(db, job_id).await? };
-    let fine = !wait || job.status == JobStatus::Succeeded;
+    let succeeded = !wait || job.status == JobStatus::Succeeded;
     if settings.json {
         output::json(&JobWithSteps::load(db, job).await?)?;
     } else if wait {
@@ -44,7 +44,7 @@ pub async fn answer(db: &PgPool, settings: &Settings, job_id: &str, wait: bool) 
         output::note(format!("The {} of pod {pod} is {}. Its job:", job.kind, job.status));
         output::line(&job.id)?;
     }
-    Ok(if fine { ExitCode::SUCCESS } else { FAILED.into() })
+    Ok(if succeeded { ExitCode::SUCCESS } else { FAILED.into() })
 }
 
 async fn job(db: &PgPool, job_id: &str) -> anyhow::Result<Job> {
@@ -52,7 +52,7 @@ async fn job(db: &PgPool, job_id: &str) -> anyhow::Result<Job> {
     job.with_context(|| format!("there is no job {job_id:?} any more; somebody has deleted its row"))
 }
 
-/// What the pod goes by on the command line; the slug of a destroyed one may belong to another.
+/// The pod's name on the command line: its slug, or its id if it is destroyed and another pod may have the slug.
 async fn name_of_pod(db: &PgPool, job: &Job) -> anyhow::Result<String> {
     let live = pods::get(db, &job.pod_id).await?.filter(|pod| pod.destroyed_at.is_none());
     Ok(live.map_or_else(|| job.pod_id.clone(), |pod| pod.slug))
@@ -80,17 +80,17 @@ fn outcome(job: &Job, pod: &str) -> String {
     }
 }
 
-/// The job as it ended. Meanwhile, its progress is told on stderr.
+/// Waits for the job's end, and shows its progress on stderr.
 pub async fn to_its_end(db: &PgPool, settings: &Settings, job_id: &str) -> anyhow::Result<Job> {
     let mut events = listen(db).await;
     let mut progress: Option<Progress> = None;
-    let mut last_answer = Instant::now();
+    let mut last_read = Instant::now();
     loop {
         match jobs::get(db, job_id).await {
             Ok(job) => {
                 let job =
                     job.with_context(|| format!("there is no job {job_id:?} any more; somebody has deleted its row"))?;
-                last_answer = Instant::now();
+                last_read = Instant::now();
                 let progress = progress.get_or_insert_with(|| Progress::new(&job));
                 if job.status.is_finished() {
                     progress.end();
@@ -98,9 +98,9 @@ pub async fn to_its_end(db: &PgPool, settings: &Settings, job_id: &str) -> anyho
                 }
                 progress.show(&job);
             }
-            Err(error) if last_answer.elapsed() < PATIENCE => {
+            Err(error) if last_read.elapsed() < PATIENCE => {
                 if let Some(progress) = &mut progress {
-                    progress.say(&format!(
+                    progress.show_text(&format!(
                         "waits: {}",
                         explain::database_error(&error, &crate::cli::database::place(settings))
                     ));
@@ -112,7 +112,7 @@ pub async fn to_its_end(db: &PgPool, settings: &Settings, job_id: &str) -> anyho
     }
 }
 
-/// Hears of what happens to pods and jobs; `None` where the database cannot say, and only a poll tells.
+/// Listens for changes of pods and jobs; `None` if the database refuses, so that only the poll is left.
 pub async fn listen(db: &PgPool) -> Option<PgListener> {
     let mut listener = PgListener::connect_with(db).await.ok()?;
     listener.listen(EVENTS).await.ok()?;
@@ -121,7 +121,7 @@ pub async fn listen(db: &PgPool) -> Option<PgListener> {
 
 /// Returns once something may have happened to the job, or after the poll's interval.
 async fn next_event(events: &mut Option<PgListener>, db: &PgPool, job_id: &str) {
-    let heard = async {
+    let notified = async {
         match events {
             Some(events) => loop {
                 match events.try_recv().await {
@@ -133,7 +133,7 @@ async fn next_event(events: &mut Option<PgListener>, db: &PgPool, job_id: &str) 
             None => std::future::pending().await,
         }
     };
-    if tokio::time::timeout(POLL_INTERVAL, heard).await == Ok(false) {
+    if tokio::time::timeout(POLL_INTERVAL, notified).await == Ok(false) {
         tokio::time::sleep(POLL_INTERVAL).await;
         *events = listen(db).await;
     }

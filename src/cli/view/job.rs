@@ -10,7 +10,7 @@ use crate::store::{
     steps::{self, StepRow},
 };
 
-/// A job as `jobs show` tells of it.
+/// A job as `jobs show` prints it.
 #[derive(Debug, Serialize)]
 pub struct JobWithSteps {
     #[serde(flatten)]

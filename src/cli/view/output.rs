@@ -1,5 +1,5 @@
-//! What a command says: its answer on stdout, for a person or as JSON for a program, and what goes beside it on stderr.
-//! Names, errors and logs come from others, so everything passes through [`terminal`] on its way.
+//! What a command prints: its result on stdout, for a person or as JSON for a program, and notes on stderr. Names,
+//! errors and logs come from others, so all of it is cleaned by [`terminal`].
 
 use std::io::{self, IsTerminal, Write};
 
@@ -17,41 +17,41 @@ const COLUMN_GAP: u16 = 2;
 pub struct OutputError(#[from] io::Error);
 
 impl OutputError {
-    /// The reader has seen enough, as `head` does.
+    /// The reader has closed the pipe, as `head` does.
     pub fn is_closed_pipe(&self) -> bool {
         self.0.kind() == io::ErrorKind::BrokenPipe
     }
 }
 
-/// Whether stdout takes colours.
+/// Whether stdout shows colours.
 pub fn colours() -> bool {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     io::stdout().is_terminal() && !unwanted
 }
 
-/// Says a line, or several.
+/// Prints one or more lines.
 pub fn line(text: impl AsRef<str>) -> Result<(), OutputError> {
     clean(&format!("{}\n", terminal::clean(text.as_ref(), colours())))
 }
 
-/// Writes text that has been cleaned already.
+/// Prints text that is clean already.
 pub fn clean(text: &str) -> Result<(), OutputError> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     Ok(stdout.flush()?)
 }
 
-/// Says one JSON document.
+/// Prints one JSON document.
 pub fn json(value: &impl Serialize) -> Result<(), OutputError> {
     clean(&format!("{}\n", escaped(serde_json::to_string_pretty(value))?))
 }
 
-/// Says one JSON document in one line.
+/// Prints one JSON document on one line.
 pub fn json_line(value: &impl Serialize) -> Result<(), OutputError> {
     clean(&format!("{}\n", escaped(serde_json::to_string(value))?))
 }
 
-/// JSON leaves some control characters as they are, and some terminals obey those.
+/// Escapes the control characters that JSON leaves as they are and some terminals obey.
 fn escaped(json: serde_json::Result<String>) -> io::Result<String> {
     let json = json?;
     if !json.contains(|c: char| c.is_control() && c != '\n') {
@@ -63,7 +63,7 @@ fn escaped(json: serde_json::Result<String>) -> io::Result<String> {
         .collect())
 }
 
-/// Says a line on stderr, beside the answer. That nobody listens there is no reason to fail.
+/// Prints a line on stderr. A closed stderr is not an error.
 pub fn note(text: impl AsRef<str>) {
     drop(writeln!(io::stderr().lock(), "{}", terminal::clean(text.as_ref(), false)));
 }
@@ -75,7 +75,7 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     draw(table, rows)
 }
 
-/// Names and their values, one a line; what has no value is left out.
+/// Names and their values, one a line; names without a value are left out.
 pub fn facts<const N: usize>(facts: [(&str, Option<String>); N]) -> String {
     let known = facts.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?]));
     draw(plain_table(), known)
@@ -95,12 +95,12 @@ fn draw<const N: usize>(mut table: Table, rows: impl IntoIterator<Item = [String
     table.trim_fmt()
 }
 
-/// A moment, in UTC, to the second.
+/// A time in UTC, to the second.
 pub fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// A duration that is given in milliseconds, short enough to read.
+/// A duration in milliseconds, in the unit that is easiest to read.
 pub fn duration(ms: i64) -> String {
     let (minutes, seconds) = (ms / 60_000, ms / 1000 % 60);
     match ms {

@@ -1,4 +1,4 @@
-//! How far a job is: a bar on a terminal; elsewhere a line for each change.
+//! A job's progress: a bar on a terminal, or else a line for each change.
 
 use std::{io::IsTerminal, time::Duration};
 
@@ -8,14 +8,14 @@ use super::{output, terminal};
 use crate::{model::JobStatus, store::jobs::Job};
 
 const SPINNER_INTERVAL: Duration = Duration::from_millis(100);
-/// Before it is known how many steps there are, and then.
+/// The first is used until the number of steps is known.
 const WITHOUT_BAR: &str = "{spinner} {prefix} {elapsed} {wide_msg}";
 const WITH_BAR: &str = "{spinner} {prefix} [{bar:24}] {pos}/{len} {elapsed} {wide_msg}";
 
-/// Tells on stderr of one job.
+/// Shows the progress of one job on stderr.
 pub struct Progress {
     bar: Option<ProgressBar>,
-    said: String,
+    last: String,
 }
 
 impl Progress {
@@ -25,7 +25,7 @@ impl Progress {
             bar.enable_steady_tick(SPINNER_INTERVAL);
             bar
         });
-        Self { bar, said: String::new() }
+        Self { bar, last: String::new() }
     }
 
     pub fn show(&mut self, job: &Job) {
@@ -33,7 +33,7 @@ impl Progress {
         let message = match job.status {
             JobStatus::Running => terminal::one_line(job.step.as_deref().unwrap_or("begins")),
             JobStatus::Retrying => {
-                let error = terminal::one_line(job.last_error.as_deref().unwrap_or("it did not work out"));
+                let error = terminal::one_line(job.last_error.as_deref().unwrap_or("the reason is not known"));
                 format!("waits for attempt {} of {}: {error}", job.attempt + 1, job.max_attempts)
             }
             _ => "waits in the queue for its turn and for a worker".to_owned(),
@@ -44,30 +44,30 @@ impl Progress {
                 bar.set_length(total);
                 bar.set_position(done);
             }
-            // The bar has room for the beginning of an error only.
-            if job.status == JobStatus::Retrying && self.said != message {
+            // The bar has room only for the beginning of an error.
+            if job.status == JobStatus::Retrying && self.last != message {
                 bar.println(&message);
             }
             bar.set_message(message.clone());
-            self.said = message;
+            self.last = message;
         } else if total > 0 {
-            self.say(&format!("{} {done}/{total} {message}", job.kind));
+            self.show_text(&format!("{} {done}/{total} {message}", job.kind));
         } else {
-            self.say(&format!("{} {message}", job.kind));
+            self.show_text(&format!("{} {message}", job.kind));
         }
     }
 
-    /// Says what is not the same as the last time.
-    pub fn say(&mut self, text: &str) {
+    /// Shows a text unless it was shown last.
+    pub fn show_text(&mut self, text: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(text.to_owned()),
-            None if self.said != text => output::note(text),
+            None if self.last != text => output::note(text),
             None => {}
         }
-        text.clone_into(&mut self.said);
+        text.clone_into(&mut self.last);
     }
 
-    /// Leaves the terminal's line free.
+    /// Clears the bar from the terminal.
     pub fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -75,7 +75,7 @@ impl Progress {
     }
 }
 
-/// The templates are constant; were one broken, the bar would be a plain one.
+/// The templates are constant; a broken one would give a plain bar.
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     style.progress_chars("=> ")

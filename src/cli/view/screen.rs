@@ -1,4 +1,4 @@
-//! How a row of the log looks on a terminal, also while its command still runs.
+//! How a row of the log is shown on a terminal, even while its command still runs.
 
 use super::{
     output,
@@ -6,15 +6,15 @@ use super::{
 };
 use crate::store::logs::LogRow;
 
-/// How much of what was shown last is looked for in an output whose middle has been cut out, in bytes.
+/// How much of the end of the shown output is searched for in an output whose middle was cut out, in bytes.
 const OVERLAP: usize = 4096;
 
-/// Prints rows one after the other; of the last, what is new.
+/// Formats rows one after the other; of the last row, only what is new.
 pub struct Screen {
     colours: bool,
     /// The row that still grows.
     open: Option<Open>,
-    /// A row was shown, so that the next is set off from it.
+    /// A row was shown, so an empty line comes before the next.
     begun: bool,
     at_line_start: bool,
 }
@@ -48,7 +48,7 @@ impl Screen {
         Self { colours, open: None, begun: false, at_line_start: true }
     }
 
-    /// What is new of a row, and its end once it `is_over`.
+    /// Returns what is new in a row, and its last line once it `is_over`.
     pub fn show(&mut self, row: &LogRow, is_over: bool) -> String {
         let mut text = String::new();
         let open = match self.open.take() {
@@ -75,7 +75,7 @@ impl Screen {
         text
     }
 
-    /// What has to be printed where nothing follows, so that a terminal is left as it was found.
+    /// Returns what to print after the last row, so that the terminal is left as it was found.
     pub fn close(&self) -> &'static str {
         match (self.at_line_start, self.colours) {
             (true, true) => RESET,
@@ -114,8 +114,8 @@ impl Screen {
     }
 }
 
-/// The part of an output that was not shown yet. A long output loses its middle, so what is there now need not begin
-/// with what was shown; then it goes on behind the last of that, or, where that is cut out, from where they part.
+/// Returns the part of an output that was not shown yet. A long output loses its middle, so it may not begin with what
+/// was shown. Then the new part begins behind the end of what was shown, or, if that was cut out, where the two differ.
 fn unseen<'a>(shown: &str, now: &'a str) -> &'a str {
     if let Some(new) = now.strip_prefix(shown) {
         return new;

@@ -1,7 +1,7 @@
-//! Text that others wrote, made safe for an operator's terminal. Colours pass; whatever else an escape sequence can do
-//! (move the cursor, set the title, write to the clipboard, make the terminal answer) does not.
+//! Makes text that others wrote safe for an operator's terminal. Colours are kept; every other escape sequence (moving
+//! the cursor, setting the title, writing to the clipboard, making the terminal reply) is removed.
 
-/// Ends every colour.
+/// Resets all colours.
 pub const RESET: &str = "\u{1b}[0m";
 pub const BOLD: &str = "\u{1b}[1m";
 pub const DIM: &str = "\u{1b}[2m";
@@ -10,10 +10,10 @@ pub const GREEN: &str = "\u{1b}[32m";
 
 const ESC: char = '\u{1b}';
 const BEL: char = '\u{7}';
-/// Longer than any colour; what is longer is dropped.
+/// Longer than any colour's parameters; a longer sequence is dropped.
 const MAX_PARAMETERS: usize = 64;
 
-/// Where in an escape sequence the text is. The forms are those of ECMA-48.
+/// The position within an escape sequence. The forms are those of ECMA-48.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum State {
     #[default]
@@ -26,7 +26,7 @@ enum State {
     StrEscape,
 }
 
-/// Cleans one stream of text that comes in pieces, cut anywhere.
+/// Cleans one stream of text that comes in pieces, which may be cut anywhere.
 #[derive(Debug, Default)]
 pub struct Sanitizer {
     state: State,
@@ -47,7 +47,7 @@ impl Sanitizer {
         clean
     }
 
-    /// What ends the stream's colours, where it had any.
+    /// Returns what resets the stream's colours, if it had any.
     pub fn finish(self) -> &'static str {
         if self.coloured { RESET } else { "" }
     }
@@ -56,7 +56,7 @@ impl Sanitizer {
         match (&mut self.state, c) {
             (State::StrEscape, '\\') | (State::Str, BEL | '\u{9c}') => self.state = State::Text,
             (State::Str, ESC) => self.state = State::StrEscape,
-            // Behind ESC may come the first bytes of a sequence such as the choice of a character set.
+            // After ESC may come the first bytes of a sequence such as the choice of a character set.
             (_, ESC) | (State::Escape | State::StrEscape, ' '..='/') => self.state = State::Escape,
             // A string that never ends must not swallow the rest of a log.
             (State::Str, c) if c != '\n' => {}
@@ -91,7 +91,7 @@ impl Sanitizer {
     }
 }
 
-/// A whole text, cleaned.
+/// Cleans a whole text.
 pub fn clean(text: &str, colours: bool) -> String {
     let mut sanitizer = Sanitizer::new(colours);
     let mut clean = sanitizer.push(text);
@@ -99,7 +99,7 @@ pub fn clean(text: &str, colours: bool) -> String {
     clean
 }
 
-/// A text of one line, without colours: for a cell of a table.
+/// Cleans a text into one line without colours, for a cell of a table.
 pub fn one_line(text: &str) -> String {
     clean(text, false).replace(['\n', '\r', '\t'], " ")
 }
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(clean(red, false), "red\n");
         for harmful in [
             "\u{1b}[2J",                // clears the screen
-            "\u{1b}[6n",                // makes the terminal answer, as if typed
+            "\u{1b}[6n",                // makes the terminal reply, as if typed
             "\u{1b}]0;title\u{7}",      // sets the title
             "\u{1b}]52;c;Zm9v\u{1b}\\", // writes to the clipboard
             "\u{1b}P$q\"p\u{9c}",

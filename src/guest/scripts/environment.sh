@@ -1,6 +1,6 @@
-# Stores from stdin the environment for every later command ($1 bytes, which the shell reads) and the same for the project
-# in the folder $2 as a .env file (the rest), of which the first line says that it is ours. Whole or not at all; an .env of
-# the project's own stays, and one that would be empty goes.
+# Reads from stdin the environment of every later command ($1 bytes of shell code), and then the .env file of the
+# project in the folder $2, whose first line says that it is ours. Each file is written whole or not at all. A project's
+# own .env is left alone, and an empty one is removed.
 set -eu
 put() {
     if cmp -s "$1.new" "$1"; then rm "$1.new"; else mv "$1.new" "$1"; echo written; fi
@@ -14,7 +14,7 @@ if [ -e .env ] && [ "$(head -n 1 .env)" != "$(head -n 1 .env.new)" ]; then rm .e
 elif [ "$(wc -l <.env.new)" -gt 1 ]; then put .env
 else rm -f .env .env.new && exit
 fi
-# Not to be committed by mistake, and no change of the project's files either.
+# Keeps the file from being committed by mistake, without a change of the project's own files.
 exclude=$(git rev-parse --git-path info/exclude 2>/dev/null) || exit 0
 mkdir -p "${exclude%/*}"
 grep -qx /.env "$exclude" 2>/dev/null || echo /.env >>"$exclude"

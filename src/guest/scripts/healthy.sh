@@ -1,9 +1,9 @@
-# Waits until the check $1 succeeds in the folder $2 with the environment of the service $4, if any, run by bash and
-# the script $3; the first look is after $5 seconds. What the last failure said is shown.
+# Waits until the check $1 succeeds in the folder $2 with the environment of the service $4, if any. Bash runs the check
+# by the script $3, for the first time after $5 seconds. The output of a failed check is printed when it changes.
 [ "$5" = 0 ] || sleep "$5"
-until said=$(bash -c "$3" bash "$1" "$2" '' "$4" 2>&1); do
-    [ "$said" = "${last:-}" ] || printf '%s\n' "$said" >&2
-    last=$said
+until output=$(bash -c "$3" bash "$1" "$2" '' "$4" 2>&1); do
+    [ "$output" = "${last:-}" ] || printf '%s\n' "$output" >&2
+    last=$output
     sleep 0.2
 done
-printf '%s\n' "$said"
+printf '%s\n' "$output"

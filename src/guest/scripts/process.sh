@@ -1,4 +1,4 @@
-# Writes down the user's process $1 with its command $2 and sees that it runs, in a session of the pod's tmux server,
+# Stores the user's process $1 with its command $2 and makes sure that it runs, in a session of the pod's tmux server,
 # which starts it again whenever the pod starts.
 set -eu
 mkdir -p /etc/pinacle/processes

@@ -1,4 +1,4 @@
-# Ends the user's processes that are not among $@ and forgets them; then sees that the pod's tmux server is up, which
+# Ends and removes the user's processes that are not among $@. Then makes sure that the pod's tmux server is up, which
 # starts the others.
 for file in /etc/pinacle/processes/*; do
     [ -f "$file" ] || continue

@@ -1,10 +1,11 @@
-# shellcheck source=src/network/prohibited.bash
-# Stores from stdin the environment of every later command, in one go where it changes; writes down the pod's own name $1,
-# by which nginx judges who may speak to the pod's tools; says whether the pod is kept from all of the addresses $2, if there
-# are any; waits until the nginx answers; and lists the paths that begin with the other arguments. The name that nginx is
-# asked for belongs to no pod, so nothing the user runs can answer in its place. All that is started here takes its part of
-# the pod's processor from nginx, which starts meanwhile: so bash asks by itself, and waits on a socket that never gets
-# anything.
+# src/docker/scripts/prohibited.bash is put before this script; it defines `prohibited`.
+# 1. Stores the environment of every later command from stdin, whole, if it has changed.
+# 2. Stores the pod's name $1, by which nginx decides who may use the pod's tools.
+# 3. Prints "confined" if the pod cannot reach any of the addresses $2, and there are some.
+# 4. Waits until nginx responds. The requested host belongs to no pod, so no program of the user's can respond instead.
+# 5. Lists the paths that begin with the other arguments.
+# Every program that is started here takes processor time from nginx, which starts at the same time. So bash itself
+# makes the request, and waits by reading from a socket that receives nothing.
 umask 077
 shopt -s nullglob
 names=/var/lib/pinacle/names name=$1 confined=$2

@@ -1,6 +1,6 @@
 # Clones into DIR ($1) the repository whose URL is the first line of stdin, with the deploy key in the rest, if any;
-# the branch is $2, or the default branch. The clone is made beside its place and moved there when it is whole; what is
-# in its place and is no whole clone is put aside, as it may hold somebody's work.
+# the branch is $2, or the default branch. The clone is made beside DIR and moved there when it is complete. Anything
+# else in DIR is moved aside, because it may hold somebody's work.
 set -eu
 dir=$1 branch=$2 partial=$1.partial
 IFS= read -r url
@@ -8,8 +8,9 @@ umask 077
 mkdir -p /etc/pinacle
 cat >/etc/pinacle/deploy_key
 umask 022
-# For every ssh in the pod: this clone's, a submodule's, an install's, the user's own. The first that answers as a host is
-# taken for it, for there may be nobody to ask. Naming one key would be to forget those that a user puts into their home.
+# These settings apply to every ssh in the pod: this clone's, a submodule's, an install's, the user's own. A host's
+# first key is accepted, because nobody may be there to ask. The user's own keys are listed, because an IdentityFile
+# line replaces the defaults.
 ssh=/etc/ssh/ssh_config.d/pinacle.conf
 mkdir -p "${ssh%/*}"
 printf 'Host *\n    StrictHostKeyChecking accept-new\n' >"$ssh"
@@ -24,7 +25,7 @@ else
     rm /etc/pinacle/deploy_key
 fi
 if [ -e "$dir/.git" ] && git -C "$dir" remote get-url origin >/dev/null 2>&1; then
-    # As an older worker left it, which told this one clone of the key, and of no other.
+    # An older worker configured the key in this clone alone.
     case $(git -C "$dir" config --local core.sshCommand || :) in
         *' -i /etc/pinacle/deploy_key '*) git -C "$dir" config --local --unset core.sshCommand ;;
     esac
@@ -33,8 +34,8 @@ if [ -e "$dir/.git" ] && git -C "$dir" remote get-url origin >/dev/null 2>&1; th
 fi
 rm -rf "$partial"
 (
-    # The user's proxy and certificates serve this, too. Their variables may have any name and value: once they are there
-    # nothing is read but the arguments.
+    # git uses the user's proxy and certificates. The user's variables may have any name and value, so nothing but the
+    # arguments is read once they are set.
     set -- "$url" "$partial" ${branch:+--branch "$branch"}
     [ ! -r /etc/pinacle/environment ] || . /etc/pinacle/environment
     unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_NAMESPACE
@@ -44,7 +45,7 @@ rm -rf "$partial"
     else /usr/bin/git clone --progress "$3" "$4" -- "$1" "$2"
     fi || exit
     cd "$2"
-    # What belongs to it and can't be had is no reason to have nothing.
+    # A clone without some of its submodules or LFS files is better than none.
     if [ -e .gitmodules ]; then
         /usr/bin/git submodule update --init --recursive ||
             echo 'Not all submodules could be fetched; the rest is there. Run: git submodule update --init --recursive' >&2

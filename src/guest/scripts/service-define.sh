@@ -1,9 +1,9 @@
-# Writes down the service $1: its start command $2, its cleanup command $3, its port $4, and its environment from stdin.
-# One that has changed is taken down, so that it starts anew.
+# Stores the service $1: its start command $2, its cleanup command $3, its port $4, and its environment from stdin. A
+# changed service is stopped, so that its next start uses the new definition.
 set -eu
 defined=/etc/pinacle/services/$1 service=/etc/s6/service-$1
 umask 077
-# What nginx lets only the pod's own pages speak to.
+# nginx lets only the pod's own pages use these ports.
 [ ! -d /var/lib/pinacle/ports ] || printf '%s\n' "$1" >"/var/lib/pinacle/ports/$4"
 [ ! -e "$defined.new" ] || rm -rf "$defined.new"
 mkdir -p "$defined.new"

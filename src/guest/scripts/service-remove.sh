@@ -1,4 +1,4 @@
-# Takes the services $@ out of the pod.
+# Removes the services $@ from the pod.
 set -eu
 for name; do
     rm -rf "/etc/s6/.service-$name"

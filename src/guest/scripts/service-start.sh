@@ -1,8 +1,8 @@
-# Sees that the service $1 is supervised and up; $2 is the signal that asks it to end.
+# Makes sure that the service $1 is supervised and up; $2 is the signal that asks it to end.
 set -eu
 service=/etc/s6/service-$1
 if [ ! -d "$service" ]; then
-    # Whole before it has its name, because a scan may come at any time.
+    # The folder is complete before it gets its name, because s6 may scan at any time.
     new=/etc/s6/.service-$1
     [ ! -e "$new" ] || rm -rf "$new"
     cp -R /usr/lib/pinacle/service "$new"

@@ -1,5 +1,5 @@
-# Ends the user's processes, and takes down all services by the script $1. What was written down stays so when the pod
-# starts again: the worker starts it in its order then.
+# Stops the user's processes, and then all services by the script $1. They stay down when the pod starts again: the
+# worker then starts them in order.
 stop=$1
 set --
 for process in /etc/pinacle/processes/*; do

@@ -1,5 +1,5 @@
-# Takes down the services $@ and keeps them so when the pod starts again: the worker starts them in their order then.
-# They have some seconds to leave by themselves, and the cleanup command of each is run when it has.
+# Stops the services $@. They stay down when the pod starts again: the worker then starts them in order. Each has 8 s to
+# end by itself, and then its cleanup command is run.
 set -eu
 for name; do
     service=/etc/s6/service-$name
@@ -14,7 +14,7 @@ s6-svwait -D -t 8000 "$@" || for service; do s6-svc -k "$service"; done
 for service; do
     name=${service#/etc/s6/service-}
     (
-        # The variables may have any name and value, this script's own among them.
+        # The variables may have any name and value, even those of this script's own.
         set -- "$name"
         . "/etc/pinacle/services/$1/environment"
         [ ! -r /etc/pinacle/environment ] || . /etc/pinacle/environment

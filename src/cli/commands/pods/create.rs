@@ -17,21 +17,21 @@ use crate::{
     store::pods,
 };
 
-/// A service is reached as `localhost-65535-pod-<slug>`, which is one label of a hostname: of 63 characters at most.
+/// A service is reached as `localhost-65535-pod-<slug>`, which is one label of a hostname: at most 63 characters.
 const MAX_SLUG: usize = 63 - "localhost-65535-pod-".len();
 
 #[derive(Debug, Args)]
 pub struct Create {
-    /// The pod's name, as people see it.
+    /// The name that people see.
     #[arg(long)]
     name: String,
     /// The pod's name in its hostname: small letters, digits and hyphens. Derived from the name by default.
     #[arg(long)]
     slug: Option<String>,
-    /// The pod's config, as JSON; `pinacle-worker schema` says what it may hold.
+    /// The pod's config, as JSON; `pinacle-worker schema` prints its JSON Schema.
     #[arg(long, value_name = "JSON", conflicts_with = "spec_file")]
     spec: Option<String>,
-    /// A file with the pod's config; - is stdin.
+    /// A file with the pod's config; `-` reads stdin.
     #[arg(long, value_name = "FILE")]
     spec_file: Option<PathBuf>,
     /// The config's `template`.
@@ -51,7 +51,7 @@ struct Checked {
 }
 
 impl Create {
-    /// What is to be inserted, with all checked that can be without the database.
+    /// Checks everything that can be checked without the database.
     fn checked(&self, catalog: &Catalog) -> anyhow::Result<Checked> {
         anyhow::ensure!(!self.name.trim().is_empty(), "the pod's name is blank; give it one with --name");
         let slug = match &self.slug {
@@ -62,7 +62,7 @@ impl Create {
         };
         anyhow::ensure!(
             is_slug(&slug),
-            "{slug:?} is no slug: give 1 to {MAX_SLUG} small letters (a-z), digits and hyphens, with no hyphen at \
+            "{slug:?} is not a slug: give 1 to {MAX_SLUG} small letters (a-z), digits and hyphens, with no hyphen at \
              either end"
         );
         let mut config = self.config()?;
@@ -90,7 +90,7 @@ impl Create {
             }
             (None, None) => return Ok(Value::Object(serde_json::Map::new())),
         };
-        serde_json::from_str(&text).with_context(|| format!("the config ({origin}) is no JSON"))
+        serde_json::from_str(&text).with_context(|| format!("the config ({origin}) is not valid JSON"))
     }
 }
 
@@ -109,7 +109,7 @@ pub async fn run(settings: &Settings, create: &Create) -> anyhow::Result<ExitCod
             error.into()
         }
     })?;
-    follow::answer(&db, settings, &job_id, create.how.wait).await
+    follow::print_job(&db, settings, &job_id, create.how.wait).await
 }
 
 /// The contract's `^[a-z0-9]([a-z0-9-]{0,41}[a-z0-9])?$`.
@@ -120,7 +120,7 @@ fn is_slug(slug: &str) -> bool {
         && !slug.ends_with('-')
 }
 
-/// The name's letters and digits, in small, with a hyphen for whatever stands between; `None` where it has none.
+/// The name's letters and digits in lowercase, with a hyphen for anything between them; `None` if it has neither.
 fn derive_slug(name: &str) -> Option<String> {
     let name = name.to_lowercase();
     let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_dns_label_is_no_slug() {
+    fn a_slug_is_a_dns_label() {
         for slug in ["", "-", "a-", "-a", "A", "a_b", "a.b", "ä", "a\n", &"a".repeat(MAX_SLUG + 1)] {
             assert!(!is_slug(slug), "{slug:?}");
         }

@@ -1,4 +1,4 @@
-//! What the commands that make a job have in common.
+//! What the commands that enqueue a job have in common.
 
 use std::os::unix::fs::MetadataExt;
 
@@ -8,13 +8,13 @@ use sqlx::PgPool;
 
 use crate::store::pods;
 
-/// What every command that makes a job takes.
+/// The flags of every command that enqueues a job.
 #[derive(Debug, Args)]
 pub struct Enqueue {
-    /// Follow the job to its end; exit with 0 where it succeeded, with 1 otherwise. Without it, the job's id is printed.
+    /// Follow the job to its end; exit with 0 if it succeeded, with 1 otherwise. Without this, prints the job's id.
     #[arg(long)]
     pub wait: bool,
-    /// Who asks, for the record.
+    /// Who asks for the job; stored with it.
     #[arg(long, value_name = "WHO", default_value_t = this_user())]
     pub requested_by: String,
 }
@@ -25,7 +25,7 @@ fn this_user() -> String {
     format!("cli:{}", name.as_deref().unwrap_or("unknown"))
 }
 
-/// Where a service manager or a container has set no environment.
+/// Used where a service manager or a container has set no USER.
 fn owner_of_this_process() -> Option<String> {
     let uid = std::fs::metadata("/proc/self").ok()?.uid().to_string();
     let users = std::fs::read_to_string("/etc/passwd").ok()?;
@@ -33,7 +33,7 @@ fn owner_of_this_process() -> Option<String> {
     Some(user.and_then(|line| line.split(':').next()).unwrap_or(&uid).to_owned())
 }
 
-/// The id of the pod that a person means.
+/// Finds the pod's id by its id or the slug of a live pod.
 pub async fn find(db: &PgPool, pod: &str) -> anyhow::Result<String> {
     pods::find(db, pod).await?.with_context(|| {
         format!(

@@ -1,4 +1,4 @@
-//! `pods show`: a pod's facts, its config, and its last jobs.
+//! `pods show`: prints a pod's row, its config, and its last jobs.
 
 use std::process::ExitCode;
 
@@ -47,7 +47,7 @@ pub async fn run(settings: &Settings, pod: &str) -> anyhow::Result<ExitCode> {
         (Ok(config), Some(known)) => {
             hide_secrets(config, known.into_iter().map(|secret| secret.value.expose_secret().to_owned()));
         }
-        (config @ Ok(_), None) => *config = Err("it may hold secrets that are too large to be looked for".to_owned()),
+        (config @ Ok(_), None) => *config = Err("it may hold secrets that are too large to search for".to_owned()),
         (Err(_), _) => {}
     }
     let mut shown = Shown { pod, server, jobs: Vec::new() };
@@ -62,8 +62,8 @@ pub async fn run(settings: &Settings, pod: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is hidden in a pod's log is hidden here, too. Of a config that is wrong nobody knows what is secret, so
-/// its whole environment is.
+/// Hides what is hidden in the pod's log. In an invalid config nobody knows what is secret, so its whole environment
+/// is hidden.
 pub fn hide_secrets(config: &mut Value, known: impl Iterator<Item = String>) {
     let secrets = podspec::secrets(config).unwrap_or_else(|_| environment(config).map(str::to_owned).collect());
     redact(config, &Redactor::new(secrets.into_iter().chain(known)));

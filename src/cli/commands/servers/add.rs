@@ -1,4 +1,4 @@
-//! `servers add`: pins the host key of a new pod host, shown and compared, or takes the machine itself.
+//! `servers add`: adds a pod host and pins its host key, or adds this machine.
 
 use std::{net::Ipv4Addr, process::Command, thread::available_parallelism};
 
@@ -15,43 +15,43 @@ use crate::{
     store::servers::{self, NewServer},
 };
 
-/// What of this machine's memory pods may use by default; the rest is for the machine and the worker.
+/// How much of this machine's memory pods may use by default; the rest is for the machine and the worker.
 const POD_MEMORY_PERCENT: i64 = 80;
 
 #[derive(Debug, Args)]
 pub struct Add {
-    /// What people call the server.
+    /// The server's name.
     #[arg(value_parser = not_blank)]
     name: String,
-    /// The machine that the worker runs on, without SSH.
+    /// Add the machine that the worker runs on, without SSH.
     #[arg(long, conflicts_with_all = ["ssh_host", "ssh_port", "ssh_user", "host_key"])]
     local: bool,
-    /// The server's address, or a name that DNS knows.
+    /// The server's address, or its name in DNS.
     #[arg(long, value_name = "HOST", required_unless_present = "local", value_parser = not_blank)]
     ssh_host: Option<String>,
-    /// Where its sshd listens.
+    /// The port of its sshd.
     #[arg(long, value_name = "PORT", default_value_t = 22, value_parser = clap::value_parser!(u16).range(1..))]
     ssh_port: u16,
     /// A user who may run docker, directly or through sudo without a password.
     #[arg(long, value_name = "USER", default_value = "root", value_parser = not_blank)]
     ssh_user: String,
-    /// The public host key that the server must show, such as "ssh-ed25519 AAAA…". Where it is not given, the key that
-    /// the server shows is taken as it is.
+    /// The public host key that the server must show, such as "ssh-ed25519 AAAA…". Without it, the key that the
+    /// server shows is trusted.
     #[arg(long, value_name = "KEY", value_parser = public_key)]
     host_key: Option<PublicKey>,
     /// The server's own IPv4 address that pods' ports are published on.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     bind_address: Ipv4Addr,
-    /// What pods' hostnames end in.
+    /// The domain of the pods' hostnames.
     #[arg(long, default_value = "localhost", value_parser = domain)]
     domain: String,
-    /// What pods may use of the server. With --local, all that the machine has by default.
+    /// How many CPUs pods may use. With --local, the default is all that the machine has.
     #[arg(long, value_name = "N", required_unless_present = "local", value_parser = positive)]
     cpu_cores: Option<f32>,
-    /// With --local, four fifths of the machine's memory by default.
+    /// How much memory pods may use, in MB. With --local, the default is 80 % of the machine's.
     #[arg(long, value_name = "N", required_unless_present = "local", value_parser = clap::value_parser!(i32).range(1..))]
     memory_mb: Option<i32>,
-    /// With --local, what is free on the root file system by default.
+    /// How much disk pods may use, in GB. With --local, the default is what is free on the root file system.
     #[arg(long, value_name = "N", required_unless_present = "local", value_parser = clap::value_parser!(i32).range(1..))]
     disk_gb: Option<i32>,
 }
@@ -59,14 +59,14 @@ pub struct Add {
 pub async fn run(db: &PgPool, settings: &Settings, add: Add) -> anyhow::Result<()> {
     anyhow::ensure!(
         servers::find(db, &add.name).await?.is_none(),
-        "there is a server {:?} already. Choose another name, or remove that one first",
+        "there is already a server {:?}. Choose another name, or remove that one first",
         add.name
     );
     let key = match &add.ssh_host {
         Some(host) => Some(host_key(&add, host, settings.json).await?),
         None => None,
     };
-    let taken = format!("there is a server {:?} already", add.name);
+    let taken = format!("there is already a server {:?}", add.name);
     let server = NewServer {
         connection: if add.local { "local" } else { "ssh" }.to_owned(),
         ssh_host: add.ssh_host,
@@ -83,23 +83,23 @@ pub async fn run(db: &PgPool, settings: &Settings, add: Add) -> anyhow::Result<(
     let id = servers::insert(db, server).await.map_err(|error| {
         if explain::breaks(&error, "servers_name_key") { anyhow::anyhow!(taken) } else { error.into() }
     })?;
-    let server = servers::get(db, &id).await?.context("the server was removed again at once")?;
+    let server = servers::get(db, &id).await?.context("the server was removed again at once, by somebody else")?;
     if settings.json {
         let fingerprint = key.as_ref().map(fingerprint);
         return Ok(output::json(&json!({ "server": server, "host_key_fingerprint": fingerprint }))?);
     }
     output::line(format!(
-        "Server {} is added ({}), with {} CPU, {} MB of memory and {} GB of disk for pods. `pinacle-worker check` says \
-         whether it is fit.",
+        "Server {} is added ({}), with {} CPU, {} MB of memory and {} GB of disk for pods. `pinacle-worker check` \
+         checks it.",
         server.name, server.id, server.cpu_cores, server.memory_mb, server.disk_gb
     ))?;
     Ok(())
 }
 
-/// The key that the server shows, which is the given one where one is given.
+/// Fetches the server's host key, and compares it with `--host-key` if that is given.
 async fn host_key(add: &Add, host: &str, json: bool) -> anyhow::Result<PublicKey> {
     let fetched = match fetch_host_key(host, add.ssh_port, add.host_key.as_ref()).await {
-        // It has no key of that kind; what it has is told.
+        // It has no key of that type, so the message below shows the key that it has.
         Err(ConnectionError::HostKey { .. }) => fetch_host_key(host, add.ssh_port, None).await?,
         fetched => fetched?,
     };
@@ -108,8 +108,8 @@ async fn host_key(add: &Add, host: &str, json: bool) -> anyhow::Result<PublicKey
     if let Some(expected) = add.host_key.as_ref().filter(|expected| expected.key_data() != key.key_data()) {
         anyhow::bail!(
             "{host}:{} shows the host key {shown}, and --host-key is {}. Nothing was added. On the server, \
-             `ssh-keygen -lf` of the files /etc/ssh/ssh_host_*_key.pub tells which is right; if it is --host-key, \
-             somebody may be in between",
+             `ssh-keygen -lf` of the files /etc/ssh/ssh_host_*_key.pub shows which is right; if it is --host-key, \
+             the connection may be intercepted",
             add.ssh_port,
             fingerprint(expected)
         );
@@ -171,8 +171,11 @@ fn positive(text: &str) -> Result<f32, String> {
 
 fn domain(text: &str) -> Result<String, String> {
     let is_label = |label: &str| {
-        let fit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        (1..=63).contains(&label.len()) && label.bytes().all(fit) && !label.starts_with('-') && !label.ends_with('-')
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(is_allowed)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
     };
     if text.split('.').all(is_label) {
         Ok(text.to_ascii_lowercase())

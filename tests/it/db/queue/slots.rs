@@ -223,9 +223,7 @@ async fn wakeups_that_wait_for_a_slot_are_offered_to_other_workers() {
     let mut lock = db.pool.begin().await.unwrap();
     sqlx::query("SELECT FROM servers FOR UPDATE").execute(&mut *lock).await.unwrap();
     let settings = |concurrency: &'static str| [("CONCURRENCY", concurrency), ("MAX_JOBS_PER_SERVER", "100")];
-    let running = |count: u32| {
-        format!("SELECT count(*) = {count} FROM pod_jobs WHERE status = 'running'")
-    };
+    let running = |count: u32| format!("SELECT count(*) = {count} FROM pod_jobs WHERE status = 'running'");
     let _small = Worker::start_with(&db, &settings("4")).await;
     pods_of_nobody(&db, "first", 3).await;
     db.until(&running(3)).await;

@@ -59,14 +59,14 @@ pub fn found(listing: &str) -> Found {
 pub fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<(String, Option<String>, String)> {
     let pieces: Vec<&[u8]> = pieces.into_iter().collect();
     let most = pieces.iter().flat_map(|piece| piece.iter()).filter(|&&byte| byte == b'\n').count();
-    let (sender, mut heard) = mpsc::channel(most + 1);
+    let (sender, mut events) = mpsc::channel(most + 1);
     let mut lines = Lines { sender, line: Vec::new() };
     for piece in pieces {
         block_on(lines.stdout(piece));
     }
     drop(lines);
-    let heard = std::iter::from_fn(|| heard.try_recv().ok());
-    heard.map(|died| (died.pod, died.installation, died.exit_code)).collect()
+    let died = std::iter::from_fn(|| events.try_recv().ok());
+    died.map(|died| (died.pod, died.installation, died.exit_code)).collect()
 }
 
 /// What the database takes as a pod's id.

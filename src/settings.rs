@@ -110,7 +110,7 @@ pub struct Settings {
         value_name = "SECONDS", help_heading = "Settings")]
     pub job_timeout: Duration,
 
-    /// How long running jobs have to reach the end of a step once the worker was told to stop, in seconds.
+    /// How long running jobs have to reach the end of a step once the worker is stopping, in seconds.
     #[arg(long, global = true, env = "DRAIN_TIMEOUT", default_value = "30", value_parser = seconds,
         value_name = "SECONDS", help_heading = "Settings")]
     pub drain_timeout: Duration,

@@ -30,7 +30,7 @@ BEGIN
     RETURN job_id;
 END $$;
 
--- True where the job is cancelled or told to stop, false where it had already finished. A queued job has done nothing
+-- True where the job is cancelled or will be stopped, false where it had already finished. A queued job has done nothing
 -- yet and is cancelled at once. One that runs, or waits for its next attempt, has: a worker stops it and cleans up.
 CREATE OR REPLACE FUNCTION pinacle.cancel_pod_job(job_id text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -6,7 +6,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
             convert_to(to_jsonb(pod_id)::text, 'UTF8'), priority, run_at);
 $$;
 
--- Whether a wakeup waits for the pod. The type is compared so that no index of types fits, and it is looked up by the pod.
+-- Whether a wakeup waits for the pod. The type is compared in a way that no index of types serves, so the pod is looked up.
 CREATE OR REPLACE FUNCTION pinacle.is_woken(wakeup bytea, queue text) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 BEGIN

@@ -42,7 +42,7 @@ impl Cleanup {
     /// Deletes what is too old, or too much.
     ///
     /// # Errors
-    /// The database did not answer; what is deleted by then stays deleted.
+    /// The database did not respond; what is deleted by then stays deleted.
     pub async fn run(&self, db: &PgPool) -> Result<Deleted, sqlx::Error> {
         let age = days(self.log_retention_days);
         let mut logs = in_batches(|| logs::delete_older(db, age, BATCH_ROWS)).await?;
@@ -55,11 +55,11 @@ impl Cleanup {
     }
 
     async fn delete_finished_jobs(&self, db: &PgPool) -> Result<u64, sqlx::Error> {
-        let (age, mut walk) = (days(self.job_retention_days), jobs::Walk::default());
-        while jobs::delete_finished(db, age, &mut walk, BATCH_ROWS).await? {
+        let (age, mut progress) = (days(self.job_retention_days), jobs::Retention::default());
+        while jobs::delete_finished(db, age, &mut progress, BATCH_ROWS).await? {
             tokio::time::sleep(PAUSE_BETWEEN_BATCHES).await;
         }
-        Ok(walk.deleted)
+        Ok(progress.deleted)
     }
 
     async fn hold_pods_to_their_limit(&self, db: &PgPool) -> Result<u64, sqlx::Error> {

@@ -35,9 +35,9 @@ pub struct ImageCleanup {
 enum Stopped {
     #[error(transparent)]
     Connection(#[from] ConnectionError),
-    #[error("the database refused or did not answer: {0}")]
+    #[error("the database refused or did not respond: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("Docker did not answer: {0}")]
+    #[error("Docker did not respond: {0}")]
     Docker(String),
 }
 

@@ -21,7 +21,7 @@ const NAMED: u32 = 10;
 /// Seals what is plain. What comes of it goes to the log; what could not be sealed now is found again by the next run.
 pub async fn run_and_report(db: &PgPool, keys: &Arc<Keyring>) {
     let (mut sealed, mut left) = (0_u32, 0_u32);
-    let tell = |id: &SecretId, outcome: Outcome| {
+    let report = |id: &SecretId, outcome: Outcome| {
         let reason = match outcome {
             Outcome::Sealed => {
                 sealed += 1;
@@ -38,7 +38,7 @@ pub async fn run_and_report(db: &PgPool, keys: &Arc<Keyring>) {
             tracing::warn!(pod.id = %pod_id, reason, "The secret {name:?} ({kind}) of pod {pod_id} is not sealed yet: {reason}");
         }
     };
-    let run = reseal(db, keys, Rows::Plain, 1, tell).await;
+    let run = reseal(db, keys, Rows::Plain, 1, report).await;
     metrics::counter!(SECRETS_SEALED).increment(sealed.into());
     if sealed > 0 || left > 0 {
         tracing::info!(sealed, left, "Secrets that were plain: {sealed} are sealed now, {left} are not yet.");

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::seal::{self, KEY_BYTES, KEY_ID_LENGTH, Kem, OpenError, PREFIX, Place};
 
-/// What is set is no key. What it is instead is not said: it may be one that was cut off.
+/// What is set is not a key. The error does not quote it: it may be a part of one.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "a key is {KEY_BYTES} random bytes, as base64 (44 characters) or as 64 hex digits; make one by \
@@ -39,7 +39,7 @@ impl SealingKey {
         Ok(Self { private, public, id: format!("{id:0KEY_ID_LENGTH$x}") })
     }
 
-    /// What the public key is told by: the first 16 hex digits of its SHA-256.
+    /// The id of the public key: the first 16 hex digits of its SHA-256.
     pub fn id(&self) -> &str {
         &self.id
     }

@@ -42,23 +42,23 @@ pub enum Outcome {
     Gone,
 }
 
-/// Seals for the key of `keys` what is not, and tells of each row. A row that is busy is looked at as often as `tries` says.
+/// Seals for the key of `keys` what is not, and reports each row. A row that is busy is tried `tries` times.
 ///
 /// # Errors
-/// The database did not answer; what is sealed by then stays sealed.
+/// The database did not respond; what is sealed by then stays sealed.
 pub async fn reseal(
     db: &PgPool,
     keys: &Keyring,
     rows: Rows,
     tries: u32,
-    mut tell: impl FnMut(&SecretId, Outcome),
+    mut report: impl FnMut(&SecretId, Outcome),
 ) -> Result<(), sqlx::Error> {
     let Some(key) = keys.current() else { return Ok(()) };
     let mut last: Option<SecretId> = None;
     loop {
         let portion = secrets::page(db, rows == Rows::Plain, last.as_ref(), PORTION).await?;
         for id in &portion {
-            tell(id, reseal_one(db, keys, key, id, tries).await?);
+            report(id, reseal_one(db, keys, key, id, tries).await?);
         }
         if i64::try_from(portion.len()).is_ok_and(|found| found < PORTION) {
             return Ok(());

@@ -22,13 +22,13 @@ pub async fn version(db: &PgPool) -> Result<(i32, String), sqlx::Error> {
     Ok((row.major, row.version))
 }
 
-/// Whether what is notified on one connection is heard on another. Behind a pooler that gives each transaction another
+/// Whether a notification of one connection arrives at another. Behind a pooler that gives each transaction another
 /// connection, it is not.
 pub async fn notifications_arrive(db: &PgPool) -> Result<bool, sqlx::Error> {
     let channel = format!("pinacle_check_{}", Uuid::new_v4().simple());
     let mut listener = PgListener::connect_with(db).await?;
     listener.listen(&channel).await?;
     sqlx::query!("SELECT pg_notify($1, '')", channel).fetch_one(db).await?;
-    let heard = tokio::time::timeout(NOTIFICATION_TIMEOUT, listener.recv()).await;
-    Ok(matches!(heard, Ok(Ok(_))))
+    let received = tokio::time::timeout(NOTIFICATION_TIMEOUT, listener.recv()).await;
+    Ok(matches!(received, Ok(Ok(_))))
 }

@@ -14,7 +14,7 @@ use crate::model::{JobKind, JobStatus};
 pub use claim::{Claimant, Claimed, Held, claim, renew};
 pub use end::{close, defer, fail, keep, note, release, retry, succeed};
 pub use left_behind::{forget_old_heartbeats, preempt_for_due_destroys, rescue, wake_held};
-pub use retention::{Walk, delete_finished};
+pub use retention::{Retention, delete_finished};
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Job {

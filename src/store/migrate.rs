@@ -35,7 +35,7 @@ const FUNCTIONS: [&str; 11] = [
     include_str!("../../migrations/functions/rights.sql"),
 ];
 
-/// What tells one set of functions from another.
+/// What distinguishes one set of functions from another.
 pub fn functions_hash() -> Vec<u8> {
     // With the version, so that a text that goes back to what it was is another set.
     let version = Sha256::new().chain_update(env!("CARGO_PKG_VERSION"));
@@ -95,7 +95,7 @@ pub async fn schema_is_current(db: &PgPool) -> Result<bool, sqlx::Error> {
     }
 }
 
-/// What a person is told when [`migrate`] fails.
+/// The sentence for a person when [`migrate`] fails.
 pub fn explain_migration_error(error: &anyhow::Error) -> &'static str {
     match error.downcast_ref::<MigrateError>() {
         Some(MigrateError::VersionMismatch(_) | MigrateError::VersionMissing(_)) => {

@@ -37,7 +37,7 @@ pub use migrate::{explain_migration_error, functions_hash, migrate, schema_is_cu
 /// What a worker asks are look-ups. A plan that was made while a table was small is kept while it grows: none shall
 /// scan a whole table, nor be compiled for being taken for expensive.
 const SESSION: &str = "SET idle_in_transaction_session_timeout = '10s'; SET enable_seqscan = off; SET jit = off";
-/// A function of the app's in `public` would be preferred to PostgreSQL's own where its arguments fit better, and run with
+/// A function of the app's in `public` would be preferred to PostgreSQL's own where its arguments match better, and run with
 /// our rights.
 const OWN_SESSION: &str = "SET search_path = pg_catalog, pg_temp";
 /// A worker's connections are shared: none stays behind at a row that somebody has locked, or with a statement that does
@@ -87,7 +87,7 @@ pub enum StoreError {
         "another worker has taken pod {pod_id} over; lease {lease} is no longer the newest ({what} was not written)"
     )]
     Fenced { pod_id: String, lease: i64, what: &'static str },
-    #[error("the database refused or did not answer: {0}")]
+    #[error("the database refused or did not respond: {0}")]
     Database(#[from] sqlx::Error),
 }
 

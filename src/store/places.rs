@@ -50,7 +50,7 @@ async fn try_to_place(
     for _ in 0..PLACEMENT_TRIES {
         let best = candidate(&mut tx, fence, wanted, chosen, max_jobs).await?;
         let Some(best) = best else { return Ok(Placement::NoServer) };
-        if !best.fits {
+        if !best.has_room {
             return Ok(Placement::NoRoom);
         } else if !best.has_slot {
             return Ok(Placement::NoSlot);
@@ -79,7 +79,7 @@ async fn try_to_place(
 /// A server that a pod could be placed on.
 struct Candidate {
     id: String,
-    fits: bool,
+    has_room: bool,
     has_slot: bool,
 }
 
@@ -96,7 +96,7 @@ async fn candidate(
         Candidate,
         r#"SELECT s.id, (s.cpu_cores::numeric - s.reserved_cpu_cores + coalesce(p.cpu_cores::numeric, 0) >= $1::real::numeric
                          AND s.memory_mb - s.reserved_memory_mb + coalesce(p.memory_mb, 0) >= $2
-                         AND s.disk_gb - s.reserved_disk_gb + coalesce(p.disk_gb, 0) >= $3) AS "fits!",
+                         AND s.disk_gb - s.reserved_disk_gb + coalesce(p.disk_gb, 0) >= $3) AS "has_room!",
                   pinacle.server_has_slot(s.id, j.slot_owner, j.id, $7) AS "has_slot!"
            FROM pinacle.servers s JOIN pinacle.pod_jobs j ON j.id = $6
            LEFT JOIN pinacle.pods p ON p.id = $4 AND p.server_id = s.id AND p.destroyed_at IS NULL
@@ -125,7 +125,7 @@ async fn lock_if_it_fits(
     sqlx::query!("SELECT pinacle.lock_slots('server:' || $1)", server_id).execute(&mut **tx).await?;
     sqlx::query!("SELECT FROM pinacle.servers WHERE id = $1 FOR NO KEY UPDATE", server_id).execute(&mut **tx).await?;
     let locked = candidate(tx, fence, wanted, Some(server_id), max_jobs).await?;
-    Ok(locked.is_some_and(|server| server.fits && server.has_slot))
+    Ok(locked.is_some_and(|server| server.has_room && server.has_slot))
 }
 
 /// Changes what the pod has reserved on the server that it is on. False where it would grow and the server lacks the room.
@@ -138,11 +138,11 @@ async fn try_to_reserve(db: &PgPool, fence: &Fence, server_id: &str, wanted: Res
     let mut tx = db.begin().await?;
     fence.lock(&mut tx, WHAT).await?;
     sqlx::query!("SELECT FROM pinacle.servers WHERE id = $1 FOR NO KEY UPDATE", server_id).execute(&mut *tx).await?;
-    // What does not grow fits, even on a server that has been promised too little since.
-    let fits = sqlx::query_scalar!(
+    // What does not grow has room, even on a server whose capacity was lowered since.
+    let has_room = sqlx::query_scalar!(
         r#"SELECT greatest($3::real::numeric - coalesce(p.cpu_cores::numeric, 0), 0) <= greatest(s.cpu_cores::numeric - s.reserved_cpu_cores, 0)
                   AND greatest($4::int - coalesce(p.memory_mb, 0), 0) <= greatest(s.memory_mb - s.reserved_memory_mb, 0)
-                  AND greatest($5::int - coalesce(p.disk_gb, 0), 0) <= greatest(s.disk_gb - s.reserved_disk_gb, 0) AS "fits!"
+                  AND greatest($5::int - coalesce(p.disk_gb, 0), 0) <= greatest(s.disk_gb - s.reserved_disk_gb, 0) AS "has_room!"
            FROM pinacle.servers s JOIN pinacle.pods p ON p.id = $1 AND p.server_id = s.id WHERE s.id = $2"#,
         fence.pod_id,
         server_id,
@@ -152,7 +152,7 @@ async fn try_to_reserve(db: &PgPool, fence: &Fence, server_id: &str, wanted: Res
     )
     .fetch_optional(&mut *tx)
     .await?;
-    if fits != Some(true) {
+    if has_room != Some(true) {
         return Ok(false);
     }
     let statement = sqlx::query!(

@@ -46,16 +46,16 @@ pub async fn of_pod(db: &PgPool, pod_id: &str) -> Result<Option<Vec<StoredSecret
     let rows = sqlx::query!(
         r#"WITH size AS (
                SELECT coalesce(sum(octet_length(name) + pinacle.secret_bytes(value)), 0) <= 1048576
-                      AND count(*) <= 4096 AS fits
+                      AND count(*) <= 4096 AS are_few
                FROM pinacle.pod_secrets WHERE pod_id = $1
            )
-           SELECT size.fits AS "fits!", s.kind AS "kind?", s.name AS "name?", s.value AS "value?"
-           FROM size LEFT JOIN pinacle.pod_secrets s ON s.pod_id = $1 AND size.fits ORDER BY s.kind, s.name"#,
+           SELECT size.are_few AS "are_few!", s.kind AS "kind?", s.name AS "name?", s.value AS "value?"
+           FROM size LEFT JOIN pinacle.pod_secrets s ON s.pod_id = $1 AND size.are_few ORDER BY s.kind, s.name"#,
         pod_id
     )
     .fetch_all(db)
     .await?;
-    if rows.iter().any(|row| !row.fits) {
+    if rows.iter().any(|row| !row.are_few) {
         return Ok(None);
     }
     let secrets = rows.into_iter().filter_map(|row| row.kind.zip(row.name).zip(row.value));

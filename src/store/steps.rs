@@ -181,10 +181,10 @@ impl Progress {
         Self(Mutex::new(Unwritten { pod: None, changes: Changes::new(attempt, 0) }))
     }
 
-    /// The job's steps, `total` of them, are about to begin, and the pod's status is `passing` meanwhile.
-    pub async fn enter(&self, passing: PodStatus, total: i32) {
+    /// The job's steps, `total` of them, are about to begin, and the pod's status is `transitional` meanwhile.
+    pub async fn enter(&self, transitional: PodStatus, total: i32) {
         let mut unwritten = self.0.lock().await;
-        unwritten.pod = Some(passing);
+        unwritten.pod = Some(transitional);
         unwritten.changes.total = total;
     }
 

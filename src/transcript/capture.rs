@@ -14,7 +14,7 @@ use std::str;
 
 use crate::model::Update;
 
-/// The most text that is kept of one stream, in bytes; the line that tells of a cut comes on top.
+/// The most text that is kept of one stream, in bytes; the line in the place of a cut comes on top.
 pub const LIMIT: usize = 1024 * 1024;
 
 /// The same for a command whose job has printed all that it may.
@@ -40,7 +40,7 @@ pub struct Capture {
     /// The beginning of a character whose other bytes have not come yet; three bytes at most.
     partial: Vec<u8>,
     head: String,
-    /// A character did not fit into the head, so nothing more goes there.
+    /// The head had no room for a character, so nothing more goes there.
     head_full: bool,
     /// The end of what came after the head; longer than it may be, to be trimmed now and then.
     tail: String,
@@ -80,7 +80,7 @@ impl Capture {
         self.limit / 4
     }
 
-    /// What the buffer of the tail is allocated with, in bytes: the tail, up to three bytes that did not fit into the head,
+    /// What the buffer of the tail is allocated with, in bytes: the tail, up to three bytes that the head had no room for,
     /// the slack, and one piece of which every byte became a sign of three.
     fn tail_room(&self) -> usize {
         self.head_limit() + 3 + SLACK + 3 * PIECE
@@ -173,9 +173,9 @@ impl Capture {
     fn add(&mut self, mut text: &str) {
         self.total += text.len();
         if !self.head_full {
-            let fits = text.floor_char_boundary(self.head_limit() - self.head.len());
-            self.head.push_str(&text[..fits]);
-            text = &text[fits..];
+            let end = text.floor_char_boundary(self.head_limit() - self.head.len());
+            self.head.push_str(&text[..end]);
+            text = &text[end..];
             if !text.is_empty() {
                 self.head_full = true;
                 self.head.shrink_to_fit();
@@ -234,7 +234,7 @@ impl Capture {
         }
     }
 
-    /// The head and the tail from this place on, with the line between them that tells what is
+    /// The head and the tail from this place on, with the line between them that says what is
     /// missing.
     fn render(&self, from: usize) -> String {
         let (head, tail) = (&self.head, self.since(from));
@@ -254,7 +254,7 @@ mod tests {
     const HEAD: usize = LIMIT / 2;
     const RUNNING_TAIL: usize = LIMIT / 4;
 
-    /// The longest line that tells of a cut: twenty digits and the words around them.
+    /// The longest line in the place of a cut: twenty digits and the words around them.
     const CUT_LINE: usize = 48;
 
     fn capture(chunks: &[&[u8]]) -> Capture {
@@ -266,7 +266,7 @@ mod tests {
         capture
     }
 
-    /// Does to a stored text what the database would be told to do.
+    /// Does to a stored text what the database would do.
     fn apply(stored: &mut String, update: Option<Update>) {
         match update {
             Some(Update::Append(new)) => stored.push_str(&new),

@@ -40,8 +40,8 @@ pub struct Finished {
     /// The beginning of its standard output as it was printed, up to what is kept of one stream. It is for decisions: a
     /// secret that happens to be a part of an id or of a state must not change what they mean. It is never stored.
     pub stdout: String,
-    /// The last of what it said, as it was recorded, for an error.
-    said: String,
+    /// The end of standard error as it was recorded, or of standard output where that is empty, for an error.
+    tail: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -49,17 +49,17 @@ pub enum HostError {
     #[error(transparent)]
     Connection(#[from] ConnectionError),
     /// The command ran, and not well.
-    #[error("`{command}` {outcome}{}", quoted(.said))]
-    Failed { command: String, outcome: Outcome, said: String },
+    #[error("`{command}` {outcome}{}", quoted(.tail))]
+    Failed { command: String, outcome: Outcome, tail: String },
     /// Whether the command ran in its container is unknown.
-    #[error("`{command}` {}{}", Outcome::CutOff, quoted(.said))]
-    CutOff { command: String, said: String },
+    #[error("`{command}` {}{}", Outcome::CutOff, quoted(.tail))]
+    CutOff { command: String, tail: String },
     /// The command ran, and printed something else than it should.
-    #[error("`{command}` printed what the worker cannot read: {said}")]
-    Unreadable { command: String, said: String },
+    #[error("`{command}` printed what the worker cannot read: {printed}")]
+    Unreadable { command: String, printed: String },
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the job was told to stop")]
+    #[error("the job was cancelled, or the worker is stopping")]
     Cancelled,
 }
 
@@ -69,8 +69,8 @@ impl From<NulByte> for HostError {
     }
 }
 
-fn quoted(said: &str) -> String {
-    if said.is_empty() { String::new() } else { format!(": {said}") }
+fn quoted(tail: &str) -> String {
+    if tail.is_empty() { String::new() } else { format!(": {tail}") }
 }
 
 /// How much of what the commands of a job print is stored.
@@ -133,13 +133,13 @@ impl Recorder {
         if finished.outcome.success() {
             return Ok(finished);
         }
-        Err(HostError::Failed { command: self.shown(command), outcome: finished.outcome, said: finished.said })
+        Err(HostError::Failed { command: self.shown(command), outcome: finished.outcome, tail: finished.tail })
     }
 
     /// That a command printed something else than it should.
     pub fn unreadable(&self, command: &Command, printed: &str) -> HostError {
-        let said = self.redactor.text(printed).chars().take(QUOTED_BYTES).collect();
-        HostError::Unreadable { command: self.shown(command), said }
+        let printed = self.redactor.text(printed).chars().take(QUOTED_BYTES).collect();
+        HostError::Unreadable { command: self.shown(command), printed }
     }
 
     /// A command, for an error.
@@ -148,7 +148,7 @@ impl Recorder {
         command.shown_in_container(hide).unwrap_or_else(|| command.shown(hide))
     }
 
-    /// Runs a command whose exit code is an answer.
+    /// Runs a command whose exit code is information, not an error.
     ///
     /// # Errors
     /// The command could not be run, or how it ended is unknown.
@@ -166,7 +166,7 @@ impl Recorder {
         let duration_ms = i32::try_from(began.elapsed().as_millis()).unwrap_or(i32::MAX);
 
         streams.finish();
-        let said = streams.said();
+        let tail = streams.tail();
         let (exit_code, note) = match &result {
             Ok(outcome @ (Outcome::Exited(_) | Outcome::Signalled(_))) => (outcome.exit_code(), None),
             Ok(outcome) => (outcome.exit_code(), Some(format!("the command {outcome}"))),
@@ -191,8 +191,8 @@ impl Recorder {
         match result? {
             Outcome::Ended => Err(HostError::Cancelled),
             Outcome::Lost => Err(ConnectionError::Lost.into()),
-            Outcome::CutOff => Err(HostError::CutOff { command: self.shown(command), said }),
-            outcome => Ok(Finished { outcome, stdout: streams.answer(), said }),
+            Outcome::CutOff => Err(HostError::CutOff { command: self.shown(command), tail }),
+            outcome => Ok(Finished { outcome, stdout: streams.stdout(), tail }),
         }
     }
 
@@ -239,7 +239,7 @@ struct Streams(Mutex<[Stream; 2]>);
 
 struct Stream {
     /// The beginning of the stream as it came, where the caller decides by it.
-    answer: Option<Vec<u8>>,
+    unredacted: Option<Vec<u8>>,
     /// `None` at the end.
     redact: Option<RedactStream>,
     capture: Capture,
@@ -253,8 +253,8 @@ struct Stream {
 
 impl Stream {
     fn push(&mut self, bytes: &[u8]) {
-        if let Some(answer) = &mut self.answer {
-            answer.extend_from_slice(&bytes[..bytes.len().min(LIMIT - answer.len())]);
+        if let Some(kept) = &mut self.unredacted {
+            kept.extend_from_slice(&bytes[..bytes.len().min(LIMIT - kept.len())]);
         }
         if let Some(redact) = &mut self.redact {
             self.capture.push(&redact.push(bytes));
@@ -286,8 +286,8 @@ impl Stream {
 impl Streams {
     /// At most `limit` bytes are kept of each.
     fn new(redactor: &Redactor, confidential: bool, limit: usize) -> Self {
-        let stream = |recorded: bool, answers: bool| Stream {
-            answer: answers.then(Vec::new),
+        let stream = |recorded: bool, decides: bool| Stream {
+            unredacted: decides.then(Vec::new),
             redact: Some(redactor.stream()),
             capture: Capture::new(limit),
             recorded,
@@ -318,14 +318,14 @@ impl Streams {
         self.with(|streams| streams.iter().filter(|stream| stream.recorded).map(|stream| stream.capture.kept()).sum())
     }
 
-    fn answer(&self) -> String {
-        self.with(|[stdout, _]| String::from_utf8_lossy(&stdout.answer.take().unwrap_or_default()).into_owned())
+    fn stdout(&self) -> String {
+        self.with(|[stdout, _]| String::from_utf8_lossy(&stdout.unredacted.take().unwrap_or_default()).into_owned())
     }
 
-    fn said(&self) -> String {
+    fn tail(&self) -> String {
         self.with(|[stdout, stderr]| {
-            let said = |stream: &Stream| stream.capture.tail(QUOTED_BYTES).trim().to_owned();
-            Some(said(stderr)).filter(|said| !said.is_empty()).unwrap_or_else(|| said(stdout))
+            let tail = |stream: &Stream| stream.capture.tail(QUOTED_BYTES).trim().to_owned();
+            Some(tail(stderr)).filter(|tail| !tail.is_empty()).unwrap_or_else(|| tail(stdout))
         })
     }
 

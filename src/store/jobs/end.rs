@@ -45,11 +45,11 @@ async fn end(db: &PgPool, fence: &Fence, end: End<'_>, steps: &Changes) -> Resul
     let columns = steps.columns();
     let statement = sqlx::query_scalar!(
         r#"WITH held AS (
-             SELECT id, pod_id, nullif(concat_ws('. ', $4::text, notice), '') AS said FROM pinacle.pod_jobs
+             SELECT id, pod_id, nullif(concat_ws('. ', $4::text, notice), '') AS sentence FROM pinacle.pod_jobs
              WHERE id = $1 AND lease = $2 AND status = 'running' FOR NO KEY UPDATE
          ), pod AS (
              UPDATE pinacle.pods p
-             SET status = $3, last_error = held.said, failed_job_id = CASE WHEN $3 = 'failed' THEN $1 END,
+             SET status = $3, last_error = held.sentence, failed_job_id = CASE WHEN $3 = 'failed' THEN $1 END,
                  last_started_at = CASE WHEN $17 THEN now() ELSE last_started_at END,
                  last_stopped_at = CASE WHEN $3 = 'stopped' THEN now() ELSE last_stopped_at END,
                  destroyed_at = CASE WHEN $6 THEN coalesce(destroyed_at, now()) ELSE destroyed_at END,
@@ -144,7 +144,7 @@ pub async fn note(db: &PgPool, fence: &Fence, notice: &str) -> Result<(), StoreE
     .await
 }
 
-/// The job ends without a word on the pod: it did not fit the pod's state, or a destroy follows.
+/// The job ends and the pod stays as it is: the job made no sense for its state, or a destroy follows.
 pub async fn close(db: &PgPool, fence: &Fence, ended: JobStatus, error: &str) -> Result<(), StoreError> {
     let statement = sqlx::query!(
         "UPDATE pinacle.pod_jobs SET status = $3, finished_at = now(), last_error = $4

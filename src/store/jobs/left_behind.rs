@@ -1,4 +1,4 @@
-//! What a dead worker, or the mere passing of time, leaves to be done. Each job is taken on its own, so that one whose row
+//! What a dead worker, or time alone, leaves to be done. Each job is taken on its own, so that one whose row
 //! is locked or broken keeps no other waiting.
 
 use std::time::Duration;

@@ -7,17 +7,22 @@ use sqlx::PgPool;
 
 use crate::store::interval;
 
-/// Where a walk through the old jobs is, and how many it has deleted.
+/// How far the deletion of old jobs has come, and how many it has deleted.
 #[derive(Debug, Default)]
-pub struct Walk {
+pub struct Retention {
     behind: Option<(DateTime<Utc>, String)>,
     pub deleted: u64,
 }
 
 /// Looks at the next `portion` of the jobs that are older than `age`, and deletes those that have been finished for so long,
 /// with their steps: neither a pod's last job nor the one that it failed by. False once there are no more.
-pub async fn delete_finished(db: &PgPool, age: Duration, walk: &mut Walk, portion: i64) -> Result<bool, sqlx::Error> {
-    let (at, id) = walk.behind.as_ref().map(|(at, id)| (*at, id.as_str())).unzip();
+pub async fn delete_finished(
+    db: &PgPool,
+    age: Duration,
+    progress: &mut Retention,
+    portion: i64,
+) -> Result<bool, sqlx::Error> {
+    let (at, id) = progress.behind.as_ref().map(|(at, id)| (*at, id.as_str())).unzip();
     let last = sqlx::query!(
         r#"WITH portion AS (
              SELECT id, created_at FROM pinacle.pod_jobs
@@ -42,7 +47,7 @@ pub async fn delete_finished(db: &PgPool, age: Duration, walk: &mut Walk, portio
     .fetch_optional(db)
     .await?;
     let Some(last) = last else { return Ok(false) };
-    walk.deleted += u64::try_from(last.deleted).unwrap_or_default();
-    walk.behind = Some((last.created_at, last.id));
+    progress.deleted += u64::try_from(last.deleted).unwrap_or_default();
+    progress.behind = Some((last.created_at, last.id));
     Ok(true)
 }

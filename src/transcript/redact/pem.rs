@@ -1,4 +1,4 @@
-//! Private keys in PEM, which no one has to be told of: they say what they are.
+//! Private keys in PEM, which need not be known in advance: they say what they are.
 //!
 //! From the first line of a key on, everything is hidden and nothing is kept, up to the last line
 //! or, where there is none, to the end of the output.

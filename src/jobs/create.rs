@@ -1,6 +1,9 @@
 //! A pod is given its place and its port, and is brought up.
 
-use super::job::{Job, UP, check_alive};
+use super::{
+    job::{Job, UP},
+    precondition,
+};
 use crate::{
     model::{JobKind, PodStatus},
     steps::{PLACE, PORT, Plan},
@@ -9,7 +12,7 @@ use crate::{
 pub(super) const JOB: Job = Job {
     kind: JobKind::Create,
     plan: Plan { transitional: PodStatus::Provisioning, parts: &[&[PLACE, PORT], UP], target: PodStatus::Running },
-    check_state: |status, _| check_alive(JobKind::Create, status),
+    precondition: |status, _| precondition::not_destroyed(JobKind::Create, status),
     payload: &[],
     needs_config: true,
     enters_pod: true,

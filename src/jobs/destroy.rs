@@ -13,7 +13,7 @@ pub(super) const JOB: Job = Job {
         parts: &[&[REMOVE_CONTAINER, REMOVE_NETWORK, REMOVE_VOLUME, REMOVE_FENCE]],
         target: PodStatus::Terminated,
     },
-    check_state: |_, _| Ok(()),
+    precondition: |_, _| Ok(()),
     payload: &[],
     needs_config: false,
     enters_pod: false,

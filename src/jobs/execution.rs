@@ -8,8 +8,8 @@ use super::{
     Stop, StopReason,
     job::Job,
     kind,
+    outcome::{JobOutcome, Transition, judge, write},
     prepare::{Prepared, Refusal, prepare},
-    transition::{JobOutcome, Transition, judge, write},
 };
 use crate::{
     model::JobStatus,

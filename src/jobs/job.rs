@@ -15,7 +15,7 @@ pub struct Job {
     pub plan: Plan,
     /// Whether it makes sense for a pod in a state. The flag says whether the pod has a server and a port: whether it was
     /// ever created, and that was not undone. The error says which job would make sense.
-    pub check_state: fn(PodStatus, placed: bool) -> Result<(), String>,
+    pub precondition: fn(PodStatus, placed: bool) -> Result<(), String>,
     /// The keys that its payload may have.
     pub payload: &'static [&'static str],
     /// Whether it is refused where the pod's config or its secrets can't be used. Otherwise the defaults stand in.
@@ -44,28 +44,3 @@ pub const UP: &[Step] = &[
     HEALTH,
     POST_START,
 ];
-
-/// What no kind but a destroy makes sense for.
-pub fn check_alive(kind: JobKind, status: PodStatus) -> Result<(), String> {
-    match status {
-        PodStatus::Terminated => Err(format!("cannot {kind} the pod: it was destroyed. Insert a new pod instead")),
-        PodStatus::Terminating => {
-            Err(format!("cannot {kind} the pod: it is being destroyed. Only another destroy would make sense"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What start, stop and restart ask for: a pod that was created.
-pub fn check_created(kind: JobKind, status: PodStatus, placed: bool) -> Result<(), String> {
-    check_alive(kind, status)?;
-    match status {
-        PodStatus::Pending => {
-            Err(format!("cannot {kind} the pod: it was never created. Ask for a create, or for a destroy"))
-        }
-        _ if !placed => {
-            Err(format!("cannot {kind} the pod: nothing of it is left on a host. Ask for a create, or for a destroy"))
-        }
-        _ => Ok(()),
-    }
-}

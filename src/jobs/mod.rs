@@ -7,18 +7,19 @@ mod execution;
 mod interrupt;
 mod job;
 mod kind;
+mod outcome;
+mod precondition;
 mod prepare;
 mod restart;
 mod retry;
 mod start;
 mod stop;
-mod transition;
 
 use crate::{model::JobKind, steps::Plan};
 pub use execution::execute;
 pub use interrupt::{Stop, StopReason};
+pub use outcome::JobOutcome;
 pub use retry::delay_after;
-pub use transition::JobOutcome;
 
 /// What a kind of job does, step by step.
 pub fn plan_of(kind: JobKind) -> &'static Plan {

@@ -67,7 +67,7 @@ pub(super) async fn prepare(
 async fn read_pod(environment: &Environment, claimed: &Claimed, job: &Job) -> Result<Pod, Refusal> {
     let pod = pods::get(&environment.db, &claimed.pod_id).await.map_err(StepError::from)?;
     let pod = pod.ok_or_else(|| Refusal::State(format!("there is no pod {} any more", claimed.pod_id)))?;
-    (job.check_state)(pod.status, pod.proxy_port.is_some()).map_err(Refusal::State)?;
+    (job.precondition)(pod.status, pod.proxy_port.is_some()).map_err(Refusal::State)?;
     if let Some(key) = claimed.payload_key.as_deref().filter(|key| !job.payload.contains(key)) {
         return Err(Refusal::State(format!("payload.{key}: a {} job takes no payload; remove the key", job.kind)));
     }

@@ -1,6 +1,9 @@
 //! A pod stops, and is brought up again.
 
-use super::job::{Job, UP, check_created};
+use super::{
+    job::{Job, UP},
+    precondition,
+};
 use crate::{
     model::{JobKind, PodStatus},
     steps::{Plan, STOP},
@@ -9,7 +12,7 @@ use crate::{
 pub(super) const JOB: Job = Job {
     kind: JobKind::Restart,
     plan: Plan { transitional: PodStatus::Starting, parts: &[&[STOP], UP], target: PodStatus::Running },
-    check_state: |status, placed| check_created(JobKind::Restart, status, placed),
+    precondition: |status, placed| precondition::created(JobKind::Restart, status, placed),
     payload: &[],
     needs_config: true,
     enters_pod: true,

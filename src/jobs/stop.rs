@@ -1,6 +1,6 @@
 //! A pod stops: its services in order, then its container. Container, volumes, network and port stay.
 
-use super::job::{Job, check_created};
+use super::{job::Job, precondition};
 use crate::{
     model::{JobKind, PodStatus},
     steps::{Plan, STOP},
@@ -9,7 +9,7 @@ use crate::{
 pub(super) const JOB: Job = Job {
     kind: JobKind::Stop,
     plan: Plan { transitional: PodStatus::Stopping, parts: &[&[STOP]], target: PodStatus::Stopped },
-    check_state: |status, placed| check_created(JobKind::Stop, status, placed),
+    precondition: |status, placed| precondition::created(JobKind::Stop, status, placed),
     payload: &[],
     needs_config: false,
     enters_pod: true,

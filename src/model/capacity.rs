@@ -1,8 +1,5 @@
 //! What pods take of their servers.
 
-/// The lowest and the highest port that a pod is reached by.
-pub const PORTS: std::ops::RangeInclusive<i32> = 30_000..=40_000;
-
 /// What a pod takes of its server.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reservation {

@@ -6,10 +6,12 @@ mod lease;
 mod log;
 mod orphan;
 mod pod;
+mod port_range;
 
-pub use capacity::{JobLimits, PORTS, Reservation};
+pub use capacity::{JobLimits, Reservation};
 pub use job::{JobKind, JobStatus};
 pub use lease::{Fence, LeaseClock};
 pub use log::Update;
 pub use orphan::{Orphan, OrphanKind};
 pub use pod::{PodStatus, SECRET_NAMES};
+pub use port_range::PORTS;

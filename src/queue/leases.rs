@@ -1,13 +1,23 @@
 //! Renews the leases of the jobs that this process runs, and stops those that were cancelled or belong to another by now.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::{PgPool, postgres::PgListener};
 use tokio_util::sync::CancellationToken;
 
-use super::{HEARTBEAT_INTERVAL, LEASE_VALIDITY, running::Running};
+use super::running::Running;
 use crate::{jobs::StopReason, model::LeaseClock, store::jobs};
 
+/// How often a worker renews the leases of what it runs.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
+/// How long after its last renewal a worker may still act; then it stops itself.
+pub const LEASE_VALIDITY: Duration = Duration::from_secs(10);
+/// How long a worker waits for its database. Longer than [`LEASE_VALIDITY`]: where the database is slow or away, it is
+/// the lease that ends a job, and no query that fails first and costs it an attempt.
+pub const DATABASE_PATIENCE: Duration = LEASE_VALIDITY.saturating_mul(2);
 /// The channel on which the database announces the cancel of a running job.
 const CANCELS: &str = "pod_job_cancels";
 

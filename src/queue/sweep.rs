@@ -1,15 +1,19 @@
 //! Looks for what was left behind: jobs of dead workers, wakeups that were lost, destroys that have become due. Every
 //! worker sweeps, in portions, so that a sweep costs the same however much waits. Its parts fail on their own.
 
+use std::time::Duration;
+
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use super::{DEADLINE_OVERRUN, SWEEP_INTERVAL, TAKEOVER_SILENCE};
+use super::rescue::rescue;
 use crate::{
     every::Every,
     store::{Portion, jobs, wakeups},
-    telemetry::metrics::JOBS_RESCUED,
 };
+
+/// How often a worker looks for what was left behind.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How far this worker's sweeps have come.
 #[derive(Default)]
@@ -38,15 +42,6 @@ impl Sweep {
         report("look at held jobs", jobs::wake_held(db, &mut self.held_by).await);
         report("search for lost wakeups", wakeups::notify_lost(db, &mut self.due_jobs).await.map(drop));
     }
-}
-
-async fn rescue(db: &PgPool) -> Result<(), sqlx::Error> {
-    let rescued = jobs::rescue(db, TAKEOVER_SILENCE, DEADLINE_OVERRUN).await?;
-    if rescued > 0 {
-        metrics::counter!(JOBS_RESCUED).increment(rescued);
-        tracing::warn!(jobs = rescued, "Took back {rescued} jobs of a worker that stopped answering.");
-    }
-    Ok(())
 }
 
 fn report(part: &str, result: Result<(), sqlx::Error>) {

@@ -11,8 +11,7 @@ use crate::{
         Limits,
         names::{is_foreign, is_pod_id, object_name},
     },
-    model::{JobKind, PodStatus},
-    model::{Orphan, OrphanKind},
+    model::{JobKind, Orphan, OrphanKind, PodStatus},
     store::reconcile::{MAX_LEAD, PodRecord},
 };
 

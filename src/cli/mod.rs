@@ -19,8 +19,10 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::settings::{self, Settings, SettingsError};
 use commands::{cleanup, grant, jobs, logs, migrate, pods, reconcile, run, schema, secrets, servers};
 use exit::{FAILED, WRONG_USAGE};
-use view::output::OutputError;
-use view::{explain, output};
+use view::{
+    explain,
+    output::{self, OutputError},
+};
 
 /// Provisions development pods from a queue in PostgreSQL.
 #[derive(Debug, Parser)]

@@ -69,7 +69,7 @@ async fn where_the_disk_is_short_images_go_that_nobody_uses() {
     db.done(&pod, "stop").await;
     worker.stop().await;
     // There is room enough.
-    let settings = [("MIN_FREE_DISK_GB", "0"), ("RUST_LOG", "info,pinacle_worker::schedule=debug")];
+    let settings = [("MIN_FREE_DISK_GB", "0"), ("RUST_LOG", "info,pinacle_worker::maintenance=debug")];
     let worker = Worker::start_with(&db, &settings).await;
     eventually("a cleanup", async || worker.log().contains("Server host keeps its images").then_some(())).await;
     worker.stop().await;

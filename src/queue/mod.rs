@@ -3,10 +3,10 @@
 
 mod leases;
 mod pool;
-mod rescue;
 mod running;
 mod slots;
 mod sweep;
+mod takeover;
 mod wakeups;
 
 pub use leases::{DATABASE_PATIENCE, LEASE_VALIDITY};

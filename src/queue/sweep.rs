@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use super::rescue::rescue;
+use super::takeover::rescue;
 use crate::{
     every::Every,
     store::{Portion, jobs, wakeups},

@@ -268,7 +268,7 @@ impl Settings {
     /// The private SSH key, if there is one: a worker whose servers are all `local` needs none.
     ///
     /// # Errors
-    /// The file can't be read, or what is set is no private key.
+    /// The file can't be read, or what is set is not a private key.
     pub fn private_key(&self) -> Result<Option<SecretString>, SettingsError> {
         let set = itself_or_in_a_file(
             "SSH_PRIVATE_KEY",
@@ -290,7 +290,7 @@ impl Settings {
     /// The keys of the pods' secrets. There may be none: then nothing is sealed, and nothing that is sealed opens.
     ///
     /// # Errors
-    /// A file can't be read, or what is set is no key.
+    /// A file can't be read, or what is set is not a key.
     pub fn secrets_keys(&self) -> Result<Keyring, SettingsError> {
         let (key, file) = (self.secrets_key.as_ref(), self.secrets_key_file.as_deref());
         let current = match itself_or_in_a_file("SECRETS_KEY", key, file)? {
@@ -306,7 +306,8 @@ impl Settings {
         };
         let keys = keys.expose_secret().split([',', '\n']).map(str::trim).filter(|key| !key.is_empty());
         let fallbacks = (1..).zip(keys).map(|(number, key)| {
-            SealingKey::parse(key).map_err(|error| SettingsError(format!("key {number} of {origin} is none: {error}")))
+            SealingKey::parse(key)
+                .map_err(|error| SettingsError(format!("key {number} of {origin} is not a key: {error}")))
         });
         Ok(Keyring::new(current, fallbacks.collect::<Result<_, _>>()?))
     }
@@ -337,7 +338,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// Reads a file of settings: NAME=value a line, values quoted as in a shell, `#` begins a comment.
 ///
 /// # Errors
-/// The file can't be read, or a line is none of these.
+/// The file can't be read, or a line is not of this form.
 pub fn read_file(path: &Path) -> Result<BTreeMap<String, String>, SettingsError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| SettingsError(format!("the settings file {} cannot be read: {error}", path.display())))?;

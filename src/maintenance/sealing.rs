@@ -28,7 +28,7 @@ pub async fn run_and_report(db: &PgPool, keys: &Arc<Keyring>) {
                 return;
             }
             Outcome::Already | Outcome::Gone => return,
-            Outcome::Busy => "somebody holds it, or has changed it meanwhile".to_owned(),
+            Outcome::Busy => "another transaction locks it, or has changed it".to_owned(),
             Outcome::Refused(reason) => reason,
             Outcome::Unopened(reason) => reason.to_string(),
         };

@@ -1,4 +1,4 @@
-//! Renews the leases of the jobs that this process runs, and stops those that were cancelled or belong to another by now.
+//! Renews the leases of the jobs that this process runs, and stops those that were cancelled or that another worker has.
 
 use std::{
     sync::Arc,

@@ -36,7 +36,7 @@ pub struct Drift {
     pub action: Action,
 }
 
-/// Whether a pod's container runs, where the database says otherwise. That alone is no fault.
+/// Whether a pod's container runs, where the database says otherwise. That alone is not a fault.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Seen {
     pub pod_id: String,
@@ -49,7 +49,7 @@ pub struct Differences {
     pub seen: Vec<Seen>,
     pub drifts: Vec<Drift>,
     pub orphans: Vec<Orphan>,
-    /// Things that carry our label and a value that is no pod's id.
+    /// Things whose label of ours holds something that cannot be a pod's id.
     pub unknown: Vec<String>,
 }
 
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn lost_data_and_a_lost_job_are_for_a_person() {
-        // The volume of the home is no match for that of the projects.
+        // The volume of the home does not stand in for that of the projects.
         let home = thing("volume", "pod_a", "ours").replace("pinacle-pod-", "pinacle-home-");
         for status in [PodStatus::Running, PodStatus::Stopped] {
             let lines = [container("running", "then"), home.clone()];

@@ -12,7 +12,7 @@ container=$container',"installation":{{json (index .Config.Labels "pinacle.insta
 "$@" network ls --no-trunc "$ours" --format "{\"network\":{\"key\":{{json .ID}},\"name\":{{json .Name}},$owner}}"
 "$@" volume ls "$ours" --format "{\"volume\":{\"key\":{{json .Name}},\"name\":{{json .Name}},$owner}}"
 ids=$("$@" container ls --all --quiet --no-trunc "$ours")
-# One that goes away in between is no failure; Docker itself is, and the next question to it says so.
+# A thing that goes away in between is not an error. Docker itself may fail: the next command to it then fails, too.
 # shellcheck disable=SC2086
 [ -z "$ids" ] || "$@" container inspect --format "{\"container\":{$container}}" $ids 2>/dev/null || :
 "$@" version --format '{"docker":{{json .Server.Version}}}'

@@ -34,7 +34,7 @@ pub enum Outcome {
     Already,
     /// It is sealed, and can't be opened.
     Unopened(OpenError),
-    /// Somebody holds it, or changed it meanwhile.
+    /// Another transaction locks it, or has changed it.
     Busy,
     /// The database did not take it.
     Refused(String),

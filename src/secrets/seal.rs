@@ -52,7 +52,7 @@ pub enum OpenError {
         "it was sealed for the key {0}, but for another pod, kind or name, or it was damaged since. Write the value anew"
     )]
     NotForHere(String),
-    #[error("what is sealed in it for the key {0} is no text, or has a NUL in it. Write the value anew")]
+    #[error("what is sealed in it for the key {0} is not text, or holds a NUL byte. Write the value again")]
     NotText(String),
     #[error("it begins with \"{PREFIX}\" and is not {PREFIX}<key id>:<base64>. Write the value anew, plain or sealed")]
     Malformed,
@@ -66,7 +66,7 @@ pub(super) fn seal(public: &PublicKey, key_id: &str, place: &Place<'_>, value: &
         value.as_bytes(),
         &place.associated_data(),
     );
-    // The public key is of a private one, so it is no point of a low order; and no text has 2^36 bytes.
+    // The public key is of a private one, so it is not a point of a low order; and no text has 2^36 bytes.
     let (encapsulated, ciphertext) = sealed.expect("a value that is no longer than AES-GCM takes");
     format!("{PREFIX}{key_id}:{}", STANDARD.encode([&encapsulated.to_bytes()[..], &ciphertext].concat()))
 }
@@ -155,7 +155,11 @@ mod tests {
             assert!(value.len() < 8 || !sealed.contains(&value[..8]) || value.starts_with(PREFIX));
             assert_eq!(opened(&keys(), &PLACE, &sealed).as_deref(), Ok(value));
         }
-        assert_ne!(key().seal(&PLACE, "a"), key().seal(&PLACE, "a"), "nobody sees that two are the same");
+        assert_ne!(
+            key().seal(&PLACE, "a"),
+            key().seal(&PLACE, "a"),
+            "two sealed values do not show that their texts are the same"
+        );
     }
 
     #[test]
@@ -213,7 +217,7 @@ mod tests {
             assert_eq!(error, OpenError::Malformed, "{malformed}");
             assert!(!error.to_string().contains("my-secret-value"));
         }
-        // The point of order one: whoever seals for it shares the secret with everybody.
+        // The point of order one: what is sealed for it can be opened by anyone.
         let low_order = format!("{head}:{}", STANDARD.encode([&[0; KEY_BYTES][..], &bytes[KEY_BYTES..]].concat()));
         assert!(opened(&keys(), &PLACE, &low_order).is_err());
     }

@@ -34,13 +34,13 @@ pub use migrate::{explain_migration_error, functions_hash, migrate, schema_is_cu
 /// A worker that is frozen or cut off in the middle of a transaction still holds its locks, such as the one on a server
 /// that it places a pod on. The database ends such a transaction, or other workers would wait for as long as it lasts.
 ///
-/// What a worker asks are look-ups. A plan that was made while a table was small is kept while it grows: none shall
+/// What a worker asks are look-ups. A plan that was made while a table was small is kept while it grows: none may
 /// scan a whole table, nor be compiled for being taken for expensive.
 const SESSION: &str = "SET idle_in_transaction_session_timeout = '10s'; SET enable_seqscan = off; SET jit = off";
 /// A function of the app's in `public` would be preferred to PostgreSQL's own where its arguments match better, and run with
 /// our rights.
 const OWN_SESSION: &str = "SET search_path = pg_catalog, pg_temp";
-/// A worker's connections are shared: none stays behind at a row that somebody has locked, or with a statement that does
+/// A worker's connections are shared: none waits at a locked row, or with a statement that does
 /// not end.
 const WORKERS_SESSION: &str = "SET lock_timeout = '1s'; SET statement_timeout = '30s'";
 /// What the worker writes beside its jobs is written again where the database crashes and loses it, so no commit waits for
@@ -149,7 +149,7 @@ fn interval(duration: Duration) -> PgInterval {
 /// database to come back.
 ///
 /// # Errors
-/// The URL is none.
+/// The URL is not a PostgreSQL URL.
 pub fn connect(database_url: &SecretString, purpose: Purpose, patience: Duration) -> Result<PgPool, sqlx::Error> {
     let options: PgConnectOptions = database_url.expose_secret().parse()?;
     Ok(PgPoolOptions::new()
@@ -161,7 +161,7 @@ pub fn connect(database_url: &SecretString, purpose: Purpose, patience: Duration
         .connect_lazy_with(options.application_name("pinacle-worker")))
 }
 
-/// Makes a write of an execution again for as long as somebody has locked one of its rows: its own pod waits, and nobody
+/// Makes a write of an execution again for as long as one of its rows is locked: its own pod waits, and nobody
 /// else.
 ///
 /// # Errors
@@ -178,7 +178,7 @@ where
     }
 }
 
-/// Whether a statement met a row that somebody has locked, and may do better later.
+/// Whether a statement met a locked row, and may succeed later.
 pub fn is_locked(error: &sqlx::Error) -> bool {
     /// PostgreSQL's `lock_not_available` and `deadlock_detected`.
     const LOCKED: [&str; 2] = ["55P03", "40P01"];

@@ -50,7 +50,7 @@ pub async fn note(db: &PgPool, server_id: &str, orphan: &Orphan) -> Result<(), s
     Ok(())
 }
 
-/// Forgets those of a server that are there no longer, or are accounted for by now.
+/// Forgets those of a server that are gone, or belong to a pod again.
 pub async fn forget_others(db: &PgPool, server_id: &str, seen: &[Orphan]) -> Result<(), sqlx::Error> {
     let seen: Vec<String> = seen.iter().map(|orphan| format!("{} {}", orphan.kind.as_str(), orphan.key)).collect();
     sqlx::query!(

@@ -114,7 +114,7 @@ async fn candidate(
     .await
 }
 
-/// Locks the server's row and its slots until the end of the transaction. False where it is no candidate by then.
+/// Locks the server's row and its slots until the end of the transaction. False where it is not a candidate any more.
 async fn lock_if_it_fits(
     tx: &mut Transaction<'_, Postgres>,
     fence: &Fence,
@@ -168,7 +168,7 @@ async fn try_to_reserve(db: &PgPool, fence: &Fence, server_id: &str, wanted: Res
     Ok(true)
 }
 
-/// Gives the pod a port of its server that no live pod holds and that is not in `taken`: the lowest that nobody ever had,
+/// Gives the pod a port of its server that no live pod holds and that is not in `taken`: the lowest that no pod ever had,
 /// else the one that was given back the longest ago. `None` where there is none left.
 pub async fn take_port(db: &PgPool, fence: &Fence, server_id: &str, taken: &[i32]) -> Result<Option<i32>, StoreError> {
     when_unlocked(|| try_to_take_port(db, fence, server_id, taken)).await

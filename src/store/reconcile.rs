@@ -42,7 +42,7 @@ pub async fn pod_records(db: &PgPool, server_id: &str, ids: &[String]) -> Result
     .await
 }
 
-/// No look at a host and no mending of it takes longer; whoever holds the lock after that is frozen or cut off.
+/// No reconciliation of a server takes longer; a holder of the lock after that is frozen or cut off.
 const END_IDLE_LOCK: &str = "SET LOCAL idle_in_transaction_session_timeout = '30min'";
 
 /// Holds what only one may do on a server at a time, as long as the transaction lives. `None` where another holds it.

@@ -5,7 +5,7 @@ use sqlx::PgPool;
 /// Gives the role what the contract says, and takes from it what it could do here beside that.
 ///
 /// # Errors
-/// There is no such role, or the schema is somebody else's.
+/// There is no such role, or the schema belongs to another role.
 pub async fn grant(db: &PgPool, role: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT pinacle.grant_rights($1)", role).execute(db).await.map(drop)
 }

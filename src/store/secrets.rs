@@ -1,4 +1,4 @@
-//! What a pod needs and nobody may read, as it is stored: sealed or plain.
+//! The secrets of pods as they are stored: sealed or plain.
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
@@ -105,7 +105,7 @@ pub async fn value(db: &PgPool, id: &SecretId) -> Result<Value, sqlx::Error> {
     })
 }
 
-/// Stores `new` in the place of `old`. False where the row, or what the trigger locks, is locked by somebody, and where
+/// Stores `new` in the place of `old`. False where the row, or what the trigger locks, is locked, and where
 /// the value is `old` no more: nothing is waited for.
 pub async fn replace(db: &PgPool, id: &SecretId, old: &SecretString, new: &str) -> Result<bool, sqlx::Error> {
     let replaced = sqlx::query!(

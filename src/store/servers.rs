@@ -161,7 +161,7 @@ pub struct Miscount {
 /// agree.
 pub async fn recount(db: &PgPool, id: &str, repair: bool) -> Result<Option<Miscount>, sqlx::Error> {
     let mut tx = db.begin().await?;
-    // Whoever changes a pod of the server has been counted, or waits for this and is counted later.
+    // A change of a pod of the server is counted already, or waits for this and is counted later.
     sqlx::query!("SELECT FROM pinacle.servers WHERE id = $1 FOR NO KEY UPDATE", id).execute(&mut *tx).await?;
     let miscount = sqlx::query_as!(
         Miscount,

@@ -229,7 +229,7 @@ impl Recorder {
                 }
             }
         };
-        // A write that has begun is not dropped when the command ends: nobody would know what the row holds then.
+        // A write that has begun is not dropped when the command ends: what the row holds would be unknown then.
         tokio::join!(exec, write_while_it_runs).0
     }
 }
@@ -247,7 +247,7 @@ struct Stream {
     recorded: bool,
     /// Bytes that the row holds.
     stored: usize,
-    /// A write failed, or was dropped, and nobody knows what the row holds.
+    /// A write failed, or was dropped, so what the row holds is unknown.
     unknown: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Takes secrets out of what commands print, before anyone sees or stores it.
 //!
 //! Three things are hidden: the secrets that the worker knows, the credentials inside URLs,
-//! and private keys, whoever printed them. Each is looked for in the bytes as they were printed,
+//! and private keys, whichever program printed them. Each is looked for in the bytes as they were printed,
 //! and whatever any of the three claims is hidden; so a secret that contains another, overlaps
 //! one, or has a key inside, leaves nothing behind. What is hidden in one stretch becomes one
 //! `[redacted]`.

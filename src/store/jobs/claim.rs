@@ -22,7 +22,7 @@ pub struct Claimed {
     pub max_attempts: i32,
     /// Since the row was inserted, or became due, whichever is later.
     pub waited: Duration,
-    /// Somebody wished it to stop before this execution began.
+    /// Its cancel was requested before this execution began.
     pub cancel_reason: Option<String>,
 }
 
@@ -97,7 +97,7 @@ pub struct Held {
     pub cancel_reason: Option<String>,
 }
 
-/// Renews the leases of those of `job_ids` that `worker` still runs, and says which they are. One whose row somebody has
+/// Renews the leases of those of `job_ids` that `worker` still runs, and says which they are. One whose row another transaction has
 /// locked counts as held, and its heartbeat is written beside it.
 pub async fn renew(db: &PgPool, worker: &str, job_ids: &[String]) -> Result<Vec<Held>, sqlx::Error> {
     sqlx::query_as!(

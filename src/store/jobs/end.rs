@@ -113,7 +113,7 @@ async fn end(db: &PgPool, fence: &Fence, end: End<'_>, steps: &Changes) -> Resul
     Ok(tx.commit().await?)
 }
 
-/// Takes the secrets out of the config of a pod that is destroyed. The row is locked by now. A statement of its own: it
+/// Takes the secrets out of the config of a pod that is destroyed. The row is locked already. A statement of its own: it
 /// sets the config, which the end of any other job must not touch, for the trigger reads all of it.
 async fn blank_config(tx: &mut PgConnection, fence: &Fence) -> Result<(), sqlx::Error> {
     let names = SECRET_NAMES.map(str::to_owned);

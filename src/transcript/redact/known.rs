@@ -81,7 +81,7 @@ impl Values {
             }
         }
         // At the end of a secret that no longer one goes on from, what is undecided is what would
-        // be so had its first byte not been there; that is shorter, and so known by now.
+        // be so had its first byte not been there; that is shorter, and so known already.
         for bytes in patterns.iter().map(String::as_bytes) {
             let end = bytes.iter().fold(start, step);
             if undecided.get(end) == 0 {

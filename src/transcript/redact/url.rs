@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::find::find;
 
-/// How many bytes after a `://` are held back at most. What goes on for longer is no URL that
+/// How many bytes after a `://` are held back at most. What goes on for longer is not a URL that
 /// anyone can read, and is hidden to its end rather than shown without being understood.
 pub(super) const MAX_TOKEN: usize = 4096;
 

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::view::terminal,
-    remote::{Collected, Command, ConnectionError, Host, Outcome},
+    remote::{Command, ConnectionError, Host, Outcome, Policy, Ran},
 };
 
 /// How long a host may take for one command, so that a broken host cannot hang the check.
@@ -47,7 +47,7 @@ impl Reply {
 
 impl Asked<'_> {
     pub fn docker<const N: usize>(&self, args: [&str; N]) -> Command {
-        Command::new("docker").args(args).sudo(self.sudo).timeout(QUESTION_TIMEOUT)
+        Command::docker(self.sudo).args(args).timeout(QUESTION_TIMEOUT)
     }
 
     pub async fn ask(&self, command: &Command) -> Result<Reply, ConnectionError> {
@@ -55,11 +55,7 @@ impl Asked<'_> {
     }
 
     pub async fn ask_unless(&self, command: &Command, cancel: &CancellationToken) -> Result<Reply, ConnectionError> {
-        let mut output = Collected::default();
-        if cancel.is_cancelled() {
-            return Ok(Reply { outcome: Outcome::Ended, stdout: String::new(), stderr: String::new() });
-        }
-        let outcome = self.host.connection.exec(command, None, &mut output, cancel).await?;
+        let Ran { outcome, output } = self.host.run(command, Policy::Plain, cancel).await?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(Reply { outcome, stdout: text(&output.stdout), stderr: text(&output.stderr) })
     }

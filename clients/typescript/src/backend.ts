@@ -1,0 +1,121 @@
+import type { Job, JobKind, JobStatus, JobStep, LogRow, Pod, PodStatus, Secret, Server } from "./generated/schema.js";
+
+/** Runs one statement, inside the app's transaction where it is made from one. A `pg` client or pool is one as it is. */
+export interface Queryable {
+  query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>;
+}
+
+/** A change of a job, or of a pod where `jobId` is null. */
+export interface PodEvent {
+  podId: string;
+  jobId: string | null;
+  kind: JobKind | null;
+  status: JobStatus | PodStatus;
+  step: string | null;
+  stepsDone: number | null;
+  stepsTotal: number | null;
+}
+
+export interface NewPod {
+  id: string | undefined;
+  name: string;
+  slug: string;
+  config: object;
+  serverId: string | undefined;
+  ownerId: string | undefined;
+}
+
+export interface NewJob {
+  podId: string;
+  kind: JobKind;
+  payload: object;
+  runAt: Date | undefined;
+  priority: number;
+  requestedBy: string | undefined;
+}
+
+export interface NewSecret {
+  podId: string;
+  kind: Secret["kind"];
+  name: string;
+  /** Plain, or sealed. */
+  value: string;
+}
+
+export interface PodFilter {
+  ownerId?: string;
+  status?: PodStatus | readonly PodStatus[];
+  serverId?: string;
+  /** Destroyed pods, too. */
+  includeDestroyed?: boolean;
+}
+
+export interface JobFilter {
+  podId?: string;
+  status?: JobStatus | readonly JobStatus[];
+}
+
+/** A part of a list: up to `limit` rows behind the one with the id `after`. */
+export interface Page {
+  /** 100 if left out, 1000 at most. */
+  limit?: number;
+  after?: string;
+}
+
+/** A row of the log with its place in the order: microseconds since 1970, as a number has no room for them. */
+export type PlacedLogRow = Omit<LogRow, "podId" | "createdAt"> & { micros: string };
+
+/** The place behind a row of a log. */
+export interface LogPlace {
+  micros: string;
+  id: string;
+}
+
+/** Where pods and jobs are: a PostgreSQL database, or the memory of a test. */
+export interface Backend {
+  /** Runs `work` in a transaction: in the app's where `tx` is one, or else in one of its own. */
+  transaction<T>(tx: Queryable | undefined, work: (tx: Queryable) => Promise<T>): Promise<T>;
+
+  /** Returns the id, or null where there is a pod with this id. */
+  insertPod(tx: Queryable, pod: NewPod): Promise<string | null>;
+  putSecret(tx: Queryable, secret: NewSecret): Promise<void>;
+  deleteSecret(tx: Queryable, secret: Omit<NewSecret, "value">): Promise<boolean>;
+  enqueue(tx: Queryable, job: NewJob): Promise<string>;
+  requeue(tx: Queryable, podId: string, requestedBy: string | undefined): Promise<string>;
+  cancel(tx: Queryable, jobId: string): Promise<boolean>;
+
+  pod(id: string, tx?: Queryable): Promise<Pod | null>;
+  /** Newest first. */
+  pods(filter: PodFilter, page: Page): Promise<Pod[]>;
+  secrets(podId: string): Promise<Secret[]>;
+  job(id: string): Promise<Job | null>;
+  /** Newest first. */
+  jobs(filter: JobFilter, page: Page): Promise<Job[]>;
+  steps(jobId: string): Promise<JobStep[]>;
+  servers(): Promise<Server[]>;
+
+  /** Up to `limit` rows of a pod's log behind a place, the oldest first; infrastructure commands where `all`. */
+  logRows(podId: string, all: boolean, after: LogPlace | null, limit: number): Promise<PlacedLogRow[]>;
+  logRowsById(podId: string, ids: readonly string[]): Promise<PlacedLogRow[]>;
+
+  /** What a pod is at, as events: the pod, then its last jobs, the newest last; empty where there is no such pod. */
+  podState(podId: string): Promise<PodEvent[]>;
+  /** The pods and jobs that have changed since a moment; more than those, too. */
+  changedSince(since: Date): Promise<PodEvent[]>;
+  /** Changes of one pod, or of all, from now on. */
+  subscribe(podId: string | undefined): Subscription;
+}
+
+/** That changes may have been missed, since a moment or since whenever. */
+export interface Missed {
+  since: Date | null;
+}
+
+/** Says when there may be something new, and what. Nothing is missed unsaid: a subscription begins with a {@link Missed}. */
+export interface Subscription {
+  /** Resolves once something has changed since the last call, or rejects with the signal's reason. */
+  changed(signal?: AbortSignal): Promise<void>;
+  /** What has changed since the last call, the last state of each pod and job. */
+  take(): { events: PodEvent[]; missed: Missed | null };
+  close(): void;
+}

@@ -1,0 +1,34 @@
+import { validate } from "./config-check.js";
+import { type ConfigProblem, InvalidConfig } from "./errors.js";
+import type { PodConfig } from "./generated/pod-config.js";
+
+/** What of a config the worker would refuse by its JSON Schema; empty where it takes it. */
+export function configProblems(config: unknown): ConfigProblem[] {
+  if (validate(config)) return [];
+  const problems = (validate.errors ?? []).filter(({ keyword }) => keyword !== "anyOf");
+  return problems.map(({ instancePath, keyword, message, params }) => ({
+    path: path(instancePath, keyword === "additionalProperties" ? String(params["additionalProperty"]) : undefined),
+    message: keyword === "additionalProperties" ? "is not a key of a pod's config" : describe(message, keyword, params),
+  }));
+}
+
+/** @throws {@link InvalidConfig}, with every problem and its path. */
+export function checkConfig(config: unknown): asserts config is PodConfig {
+  const problems = configProblems(config);
+  if (problems.length === 0) return;
+  const told = problems.map(({ path, message }) => (path ? `${path} ${message}` : `it ${message}`));
+  throw new InvalidConfig(`The pod's config can't be used: ${[...new Set(told)].join("; ")}.`, problems);
+}
+
+function describe(message: string | undefined, keyword: string, params: Record<string, unknown>): string {
+  if (keyword !== "enum") return message ?? "is not allowed";
+  const values = (params["allowedValues"] as unknown[]).filter((value) => value !== null);
+  return `must be one of ${values.join(", ")}`;
+}
+
+// A JSON pointer as people write a path.
+function path(pointer: string, last?: string): string {
+  const keys = pointer.split("/").slice(1).map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
+  if (last !== undefined) keys.push(last);
+  return keys.reduce((path, key) => (/^\d+$/.test(key) ? `${path}[${key}]` : path ? `${path}.${key}` : key), "");
+}

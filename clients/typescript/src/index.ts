@@ -1,0 +1,10 @@
+export type { JobFilter, Page, PodEvent, PodFilter, Queryable } from "./backend.js";
+export { Client, type ClientOptions, createClient } from "./client.js";
+export { checkConfig, configProblems } from "./config.js";
+export * from "./errors.js";
+export { type LogEvent, type LogOptions } from "./follow/logs.js";
+export type { PodConfig } from "./generated/pod-config.js";
+export type * from "./generated/schema.js";
+export type { EnqueueJob, WaitForJob } from "./jobs.js";
+export type { CreatePod, InTransaction } from "./pods.js";
+export type { SecretPlace } from "./seal.js";

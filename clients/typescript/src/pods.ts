@@ -1,0 +1,125 @@
+import type { Backend, Page, PodFilter, Queryable } from "./backend.js";
+import { checkConfig } from "./config.js";
+import { NoSuchPod, NotFailed, PodExists } from "./errors.js";
+import type { PodConfig } from "./generated/pod-config.js";
+import type { Pod } from "./generated/schema.js";
+import type { Secrets } from "./secrets.js";
+
+export interface CreatePod {
+  /** Up to 100 letters, digits, `_`, `.` and `-`. Where a form brings its own, sending it twice makes one pod. */
+  id?: string;
+  /** Shown to people. */
+  name: string;
+  /** A part of the pod's hostname, unique among pods that are not destroyed: up to 43 small letters, digits, hyphens. */
+  slug: string;
+  config?: PodConfig;
+  /** Whose pod it is; limits are held per owner. */
+  ownerId?: string;
+  /** The host; the worker picks one where this is left out. */
+  serverId?: string;
+  secrets?: {
+    /** Environment variables of everything in the pod. */
+    env?: Record<string, string>;
+    /** A private key in OpenSSH's format, by which the repository is cloned. */
+    deployKey?: string;
+  };
+  /** Who asked, as the admin's page shows it. */
+  requestedBy?: string;
+}
+
+export interface InTransaction {
+  /** The app's own transaction; without one, the client makes its own. */
+  tx?: Queryable;
+}
+
+const PORTION = 100;
+
+export class Pods {
+  readonly #backend: Backend;
+  readonly #secrets: Secrets;
+
+  constructor(backend: Backend, secrets: Secrets) {
+    this.#backend = backend;
+    this.#secrets = secrets;
+  }
+
+  /**
+   * Inserts the pod with its secrets, and enqueues its `create`.
+   *
+   * @throws {InvalidConfig} before anything is inserted
+   * @throws {SlugTaken} a pod that is not destroyed has the slug
+   * @throws {PodExists} another pod has the id
+   * @throws {InvalidInput} the database refuses a value
+   */
+  async create(input: CreatePod, { tx }: InTransaction = {}): Promise<{ podId: string; jobId: string }> {
+    const config = input.config ?? {};
+    checkConfig(config);
+    return this.#backend.transaction(tx, async (tx) => {
+      const { id, name, slug, serverId, ownerId } = input;
+      const inserted = await this.#backend.insertPod(tx, { id, name, slug, config, serverId, ownerId });
+      const podId = inserted ?? (await this.#sameWish(tx, input));
+      if (inserted !== null) {
+        for (const [name, value] of Object.entries(input.secrets?.env ?? {})) {
+          await this.#secrets.put({ podId, kind: "env", name }, value, { tx });
+        }
+        if (input.secrets?.deployKey !== undefined) {
+          await this.#secrets.put({ podId, kind: "deploy_key", name: "" }, input.secrets.deployKey, { tx });
+        }
+      }
+      const { requestedBy } = input;
+      const job = { podId, kind: "create", payload: {}, runAt: undefined, priority: 0, requestedBy } as const;
+      return { podId, jobId: await this.#backend.enqueue(tx, job) };
+    });
+  }
+
+  // The pod that is there already, where it is the one that was asked for: a form that was sent twice.
+  async #sameWish(tx: Queryable, { id, slug, ownerId }: CreatePod): Promise<string> {
+    const there = id === undefined ? null : await this.#backend.pod(id, tx);
+    if (there && there.slug === slug && there.ownerId === (ownerId ?? null) && there.destroyedAt === null) {
+      return there.id;
+    }
+    throw new PodExists(`There is a pod "${id}" already. Leave the id out, or choose another.`);
+  }
+
+  /** The pod, or null where there is none with this id. */
+  get(podId: string): Promise<Pod | null> {
+    return this.#backend.pod(podId);
+  }
+
+  /** Newest first. */
+  list(filter: PodFilter & Page = {}): Promise<Pod[]> {
+    return this.#backend.pods(filter, filter);
+  }
+
+  /**
+   * Enqueues the last failed kind of a failed pod again, and returns the job's id.
+   *
+   * @throws {NotFailed} the pod is in another state
+   * @throws {NoSuchPod}
+   */
+  requeue(podId: string, { requestedBy, tx }: { requestedBy?: string } & InTransaction = {}): Promise<string> {
+    return this.#backend.transaction(tx, (tx) => this.#backend.requeue(tx, podId, requestedBy));
+  }
+
+  /** Requeues the failed pods, each in a transaction of its own, and returns how many. */
+  async requeueFailed(
+    { requestedBy, ...filter }: { requestedBy?: string } & Pick<PodFilter, "ownerId" | "serverId"> = {},
+  ): Promise<number> {
+    let requeued = 0;
+    let after: string | undefined;
+    for (;;) {
+      const page = await this.list({ ...filter, status: "failed", limit: PORTION, ...(after !== undefined && { after }) });
+      for (const pod of page) {
+        try {
+          await this.requeue(pod.id, requestedBy === undefined ? {} : { requestedBy });
+          requeued += 1;
+        } catch (error) {
+          // Somebody else requeued or destroyed it meanwhile.
+          if (!(error instanceof NotFailed || error instanceof NoSuchPod)) throw error;
+        }
+      }
+      if (page.length < PORTION) return requeued;
+      after = page.at(-1)?.id;
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import {
+  InvalidConfig,
+  InvalidInput,
+  NoSuchJob,
+  NoSuchPod,
+  NoSuchServer,
+  NotAllowed,
+  NotFailed,
+  NotMigrated,
+  PodExists,
+  SlugTaken,
+} from "../errors.js";
+
+type Fields = Record<string, unknown>;
+
+interface Refusal {
+  sqlstate: string;
+  message: string;
+  constraint: string | undefined;
+}
+
+const DEEPEST = 8;
+
+// PostgreSQL's refusal in an error or what it wraps: Drizzle has it as the cause, Prisma in `meta` and its adapter's error.
+function refusalOf(error: unknown, depth = 0): Refusal | null {
+  if (typeof error !== "object" || error === null || depth > DEEPEST) return null;
+  const fields = error as Fields;
+  const sqlstate = fields["originalCode"] ?? fields["code"];
+  // P1… to P9… are Prisma's own.
+  if (typeof sqlstate === "string" && /^[0-9A-Z]{5}$/.test(sqlstate) && !/^P[1-9]/.test(sqlstate)) {
+    const message = String(fields["originalMessage"] ?? fields["message"]);
+    const named = fields["constraint"] ?? / constraint "([^"]+)"/.exec(message)?.[1];
+    return { sqlstate, message, constraint: typeof named === "string" ? named : undefined };
+  }
+  for (const inner of ["driverAdapterError", "meta", "cause"]) {
+    const refusal = refusalOf(fields[inner], depth + 1);
+    if (refusal) return refusal;
+  }
+  return null;
+}
+
+/** What a statement is about, for the sentence of its error. */
+export interface Subject {
+  podId?: string | undefined;
+  jobId?: string | undefined;
+  slug?: string | undefined;
+  serverId?: string | undefined;
+}
+
+/** The client's error for one that PostgreSQL or the app's library raised; the same one where it is something else. */
+export function explained(error: unknown, about: Subject = {}): unknown {
+  const refusal = refusalOf(error);
+  if (!refusal) return error;
+  const { sqlstate, message, constraint } = refusal;
+  const cause = { cause: error };
+  switch (sqlstate) {
+    case "P0002":
+      return about.jobId === undefined ? new NoSuchPod(message, cause) : new NoSuchJob(message, cause);
+    case "55000":
+      return new NotFailed(message, cause);
+    case "23503":
+      if (constraint === "pods_server_id_fkey") return new NoSuchServer(`There is no server "${about.serverId}".`, cause);
+      return new NoSuchPod(constraint === undefined ? message : `There is no pod "${about.podId}".`, cause);
+    case "23505":
+      if (constraint === "pods_slug_of_live_pods") {
+        return new SlugTaken(`Another pod has the slug "${about.slug}". Choose another.`, cause);
+      }
+      return constraint === "pods_pkey" ? new PodExists(`There is a pod "${about.podId}" already.`, cause) : error;
+    case "23514":
+      return message.startsWith("The config of pod ") ? new InvalidConfig(message, [], cause) : new InvalidInput(message, cause);
+    // A value that doesn't fit its column: a NUL, a number out of range, a JSON that PostgreSQL can't store.
+    case "22003":
+    case "22021":
+    case "22P02":
+    case "22P05":
+      return new InvalidInput(`The database can't store a value: ${message}.`, cause);
+    case "42501":
+      return new NotAllowed(
+        `The app's database role lacks a right (${message}). Give it by: pinacle-worker grant <role>.`,
+        cause,
+      );
+    case "3F000":
+    case "42P01":
+    case "42703":
+    case "42883":
+      return new NotMigrated(
+        `The database has no current schema of pinacle-worker (${message}). Make it by: pinacle-worker migrate.`,
+        cause,
+      );
+    default:
+      return error;
+  }
+}

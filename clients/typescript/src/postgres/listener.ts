@@ -1,0 +1,141 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { Notification, Pool, PoolClient } from "pg";
+
+import type { PodEvent, Subscription } from "../backend.js";
+import { Changes } from "../follow/changes.js";
+import { pauseAfter } from "../follow/retry.js";
+
+/** How often the connection is tried, and all that follow look for what no notification told; in milliseconds. */
+const LOOK_INTERVAL_MS = 5_000;
+/** After which a connection that doesn't answer is given up, in milliseconds. */
+const ANSWER_LIMIT_MS = 5_000;
+
+/**
+ * Follows the database's notifications on one connection, however many subscribe. It is taken from the pool with the first
+ * subscription and given back with the last. After it was lost, every subscription is told that it may have missed some.
+ */
+export class Listener {
+  readonly #pool: Pool;
+  readonly #ofPod = new Map<string, Set<Changes>>();
+  readonly #ofAll = new Set<Changes>();
+  #stop: AbortController | undefined;
+  /** When the database last answered, by its own clock. */
+  #answeredAt: Date | null = null;
+  #isConnected = false;
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  subscribe(podId: string | undefined): Subscription {
+    const others = podId === undefined ? this.#ofAll : (this.#ofPod.get(podId) ?? new Set());
+    if (podId !== undefined) this.#ofPod.set(podId, others);
+    const changes = new Changes(() => {
+      others.delete(changes);
+      if (others.size === 0 && podId !== undefined && this.#ofPod.get(podId) === others) this.#ofPod.delete(podId);
+      if (this.#ofAll.size === 0 && this.#ofPod.size === 0) this.#end();
+    });
+    others.add(changes);
+    // Before there is a connection, its beginning will say the same.
+    if (this.#isConnected) changes.miss(null);
+    if (!this.#stop) {
+      this.#stop = new AbortController();
+      void this.#run(this.#stop.signal);
+    }
+    return changes;
+  }
+
+  #end(): void {
+    this.#stop?.abort();
+    this.#stop = undefined;
+    this.#isConnected = false;
+    this.#answeredAt = null;
+  }
+
+  async #run(stop: AbortSignal): Promise<void> {
+    for (let failures = 0; !stop.aborted; ) {
+      let connection: PoolClient | undefined;
+      try {
+        connection = await this.#pool.connect();
+        await this.#listen(connection, stop, () => (failures = 0));
+      } catch {
+        failures += 1;
+      } finally {
+        if (!stop.aborted) this.#isConnected = false;
+        // It is not given back to others, who would be notified, too.
+        connection?.release(true);
+      }
+      if (!stop.aborted) await sleep(pauseAfter(Math.max(failures, 1)), undefined, { signal: stop }).catch(() => {});
+    }
+  }
+
+  // Returns when it is to stop, and throws when the connection is lost.
+  async #listen(connection: PoolClient, stop: AbortSignal, connected: () => void): Promise<void> {
+    const lost = new Promise<never>((_, reject) => {
+      connection.once("error", reject);
+      connection.once("end", () => reject(new Error("the connection has ended")));
+    });
+    lost.catch(() => {});
+    connection.on("notification", (notification) => this.#notify(notification));
+    const ask = async (text: string) => {
+      const limit = sleep(ANSWER_LIMIT_MS, undefined, { ref: false }).then(() => {
+        throw new Error("the database does not answer");
+      });
+      return Promise.race([connection.query<{ now: Date }>(text), lost, limit]);
+    };
+    await ask("LISTEN pod_events");
+    await ask("LISTEN pod_log_events");
+    for (let isFirst = true; !stop.aborted; isFirst = false) {
+      const now = (await ask("SELECT now() AS now")).rows[0]!.now;
+      if (stop.aborted) return;
+      if (isFirst) {
+        connected();
+        this.#isConnected = true;
+        for (const changes of this.#all()) changes.miss(this.#answeredAt);
+      } else {
+        for (const changes of [...this.#ofPod.values()].flatMap((those) => [...those])) changes.miss(null);
+      }
+      this.#answeredAt = now;
+      await Promise.race([sleep(LOOK_INTERVAL_MS, undefined, { signal: stop }).catch(() => {}), lost]);
+    }
+  }
+
+  *#all(): Generator<Changes> {
+    yield* this.#ofAll;
+    for (const those of this.#ofPod.values()) yield* those;
+  }
+
+  #notify({ channel, payload = "" }: Notification): void {
+    const told = parse(payload);
+    if (!told) return;
+    const ofPod = this.#ofPod.get(told.pod_id) ?? [];
+    if (channel === "pod_log_events") {
+      for (const changes of ofPod) changes.notify();
+      return;
+    }
+    const { pod_id: podId, job_id: jobId, kind, status, step, steps_done: stepsDone, steps_total: stepsTotal } = told;
+    const event = { podId, jobId, kind, status, step, stepsDone, stepsTotal };
+    for (const changes of [...ofPod, ...this.#ofAll]) changes.add(event);
+  }
+}
+
+interface Payload {
+  pod_id: string;
+  job_id: string | null;
+  kind: PodEvent["kind"];
+  status: PodEvent["status"];
+  step: string | null;
+  steps_done: number | null;
+  steps_total: number | null;
+}
+
+// Whoever may connect may notify, and with anything.
+function parse(payload: string): Payload | null {
+  try {
+    const told = JSON.parse(payload) as Payload | null;
+    return typeof told?.pod_id === "string" ? told : null;
+  } catch {
+    return null;
+  }
+}

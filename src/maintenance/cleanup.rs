@@ -1,6 +1,6 @@
-//! The cleanup: rows of `pod_logs` that are too old go, the oldest of a pod that has too much of them, and jobs that were
-//! finished long ago; in batches, so that no lock is held for long. How old a row is, the database says, which also stamped
-//! it: a worker whose clock is wrong must not delete what is fresh.
+//! The cleanup deletes old rows of `pod_logs`, the oldest rows of a pod whose log is too large, and jobs that finished long
+//! ago. It works in batches, so that no lock is held for long. The database computes the age of a row from its own clock,
+//! so that a worker whose clock is wrong deletes nothing fresh.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use crate::{
     telemetry::metrics::{JOBS_DELETED, LOGS_DELETED},
 };
 
-/// Rows in one transaction: some milliseconds' work, however large the logs are.
+/// Rows that one transaction deletes: a few milliseconds of work.
 const BATCH_ROWS: i64 = 500;
 const MIB: i64 = 1024 * 1024;
-/// Pods whose logs are summed up in one statement.
+/// Pods whose log sizes one statement computes.
 const PORTION_PODS: i64 = 100;
-/// Lets other work come in between.
+/// Leaves the database time for other work.
 const PAUSE_BETWEEN_BATCHES: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone)]
 pub struct Cleanup {
-    /// How old a row of `pod_logs` may get.
+    /// How long a row of `pod_logs` is kept.
     pub log_retention_days: u32,
     /// How much of a pod's log is kept, in MiB.
     pub pod_limit_mb: u32,
-    /// How long a job stays when it is finished.
+    /// How long a finished job is kept.
     pub job_retention_days: u32,
 }
 
-/// How many rows went.
+/// How many rows were deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Deleted {
     #[serde(rename = "deleted")]
@@ -39,10 +39,10 @@ pub struct Deleted {
 }
 
 impl Cleanup {
-    /// Deletes what is too old, or too much.
+    /// Deletes what is over its age or size limit.
     ///
     /// # Errors
-    /// The database did not respond; what is deleted by then stays deleted.
+    /// The database did not respond; the batches before that stay deleted.
     pub async fn run(&self, db: &PgPool) -> Result<Deleted, sqlx::Error> {
         let age = days(self.log_retention_days);
         let mut logs = in_batches(|| logs::delete_older(db, age, BATCH_ROWS)).await?;
@@ -78,7 +78,7 @@ impl Cleanup {
         }
     }
 
-    /// The scheduled run: what comes of it goes to the log.
+    /// The scheduled run, which logs its result.
     pub async fn run_and_report(&self, db: &PgPool) {
         match self.run(db).await {
             Ok(Deleted { logs, jobs }) => {
@@ -86,7 +86,7 @@ impl Cleanup {
                 metrics::counter!(JOBS_DELETED).increment(jobs);
                 tracing::info!(logs, jobs, "The log cleanup deleted {logs} rows, and {jobs} finished jobs.");
             }
-            Err(error) => tracing::warn!(%error, "The log cleanup failed; the next one goes on."),
+            Err(error) => tracing::warn!(%error, "The log cleanup failed; the next run continues."),
         }
     }
 }
@@ -95,7 +95,7 @@ fn days(days: u32) -> Duration {
     Duration::from_hours(24 * u64::from(days))
 }
 
-/// Deletes until nothing is left to, and returns how many rows that were.
+/// Calls `delete` until it deletes nothing, and returns how many rows were deleted in all.
 async fn in_batches<F>(mut delete: impl FnMut() -> F) -> Result<u64, sqlx::Error>
 where
     F: Future<Output = Result<u64, sqlx::Error>>,

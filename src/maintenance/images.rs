@@ -1,4 +1,4 @@
-//! The image cleanup: where a server's disk is short, the images go that a worker has fetched and no pod uses.
+//! The image cleanup removes images that a worker fetched and no pod uses, from servers whose disk is nearly full.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub const INTERVAL: Duration = Duration::from_hours(1);
-/// Some images of gigabytes, on a slow disk.
+/// Enough to remove several images of gigabytes from a slow disk.
 const TIMEOUT: Duration = Duration::from_mins(10);
 const KIB_PER_GB: u64 = 1024 * 1024;
 
@@ -27,7 +27,7 @@ const SCRIPT: &str = include_str!("images.sh");
 pub struct ImageCleanup {
     pub db: PgPool,
     pub hosts: Arc<HostDirectory>,
-    /// Below this much free space of a server's disk, in GB, images go.
+    /// Images are removed where a server's disk has less free space than this, in GB.
     pub min_free_gb: u32,
 }
 
@@ -42,12 +42,12 @@ enum Stopped {
 }
 
 impl ImageCleanup {
-    /// Looks at each server that is not offline. What comes of it goes to the log.
+    /// Cleans each server that is not offline, and logs the result.
     pub async fn run_and_report(&self) {
         let servers = match servers::in_use(&self.db).await {
             Ok(servers) => servers,
             Err(error) => {
-                tracing::warn!(%error, "The image cleanup failed; the next one goes on.");
+                tracing::warn!(%error, "The image cleanup failed; the next run continues.");
                 return;
             }
         };
@@ -62,16 +62,16 @@ impl ImageCleanup {
                     tracing::info!(server.name = %name, images, "The disk of server {name} is short: {images} removed.");
                 }
                 Err(error) => {
-                    tracing::warn!(server.name = %name, %error, "The image cleanup of server {name} failed; the next one goes on.");
+                    tracing::warn!(server.name = %name, %error, "The image cleanup of server {name} failed; the next run continues.");
                 }
             }
         }
     }
 
-    /// Returns the images that are gone.
+    /// Returns the images that were removed.
     async fn clean(&self, server: &Server) -> Result<Vec<String>, Stopped> {
         let mut images = images::of_server(&self.db, &server.id).await?;
-        // Every pod without an image of its own needs it.
+        // Every pod whose config names no image needs the base image.
         images.retain(|image| image.strip_suffix(":latest").unwrap_or(image) != DEFAULT_IMAGE);
         if images.is_empty() {
             return Ok(images);
@@ -84,7 +84,7 @@ impl ImageCleanup {
         if !outcome.success() {
             return Err(Stopped::Docker(format!("the cleanup {outcome}: {}", output.stderr_head())));
         }
-        // What the host says counts for what it was asked of.
+        // The host's output counts only where it names an image that we asked to remove.
         let printed = String::from_utf8_lossy(&output.stdout);
         images.retain(|image| printed.lines().any(|line| line == image));
         images::gone(&self.db, &server.id, &images).await?;

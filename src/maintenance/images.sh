@@ -1,10 +1,10 @@
-# Removes images from this host, one after the other, for as long as the disk of Docker's folder has less than $1 KiB free,
-# and prints those that are gone, a line each. $2 is the docker command, the rest are the images. One that a container was
-# made from stays: Docker does not remove it.
+# Removes images from this host, one by one, while the disk of Docker's folder has less than $1 KiB free, and prints those
+# that are gone, one per line. $2 is the docker command, the rest are the images. Docker refuses to remove an image that a
+# container was made from.
 set -eu
 needed=$1 docker=$2
 shift 2
-# shellcheck disable=SC2086 # it has words
+# shellcheck disable=SC2086 # $docker may be several words
 folder=$($docker info --format '{{.DockerRootDir}}')
 for image; do
     free=$(df -Pk "$folder" | awk 'NR == 2 { print $4 }')
@@ -13,5 +13,5 @@ for image; do
     $docker image rm "$image" >/dev/null 2>&1 || :
     $docker image inspect --format . "$image" >/dev/null 2>&1 || printf '%s\n' "$image"
 done
-# Where Docker itself has gone, no image is found: then nothing of this is true.
+# Fails where Docker went away, because then every image above was printed as gone.
 $docker version --format 'docker {{.Server.Version}}'

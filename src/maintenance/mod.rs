@@ -1,5 +1,4 @@
-//! The tasks of the schedule. Every worker sees every tick, at the same moment for all; the one that takes it on record
-//! does the work.
+//! The tasks of the schedule. Every worker sees each tick at the same moment; the one that inserts its row does the work.
 
 pub mod cleanup;
 pub mod images;
@@ -18,21 +17,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store;
 
-/// Long enough after the start that the jobs which waited go first.
+/// Lets jobs that waited for a worker go first.
 const FIRST_RUN_DELAY: Duration = Duration::from_secs(5);
-/// The scheduler gives up when the clock jumps; it is made anew.
+/// The pause before a scheduler that ended is made again: it ends when the clock jumps.
 const REBUILD_PAUSE: Duration = Duration::from_secs(1);
 
-/// Something that is done again and again, by one worker each time. It says itself what came of it.
+/// Work that is repeated, by one worker each time, and that logs its own result.
 pub struct Task {
-    /// Its name on record.
+    /// The name in `schedule_ticks`.
     pub name: &'static str,
     pub interval: Duration,
     work: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
 }
 
 impl Task {
-    /// `work` is given a copy of `state` each time.
+    /// Each run of `work` gets a clone of `state`.
     pub fn new<S, F>(
         name: &'static str,
         interval: Duration,
@@ -47,7 +46,7 @@ impl Task {
     }
 }
 
-/// Ticks at the whole multiples of an interval since 1970, so that all workers agree on them.
+/// Ticks at whole multiples of the interval since 1970, so that all workers agree on them.
 #[derive(Debug, Clone)]
 struct Every(Duration);
 
@@ -59,8 +58,8 @@ impl<Tz> Schedule<Tz> for Every {
     }
 }
 
-/// Runs the schedule until `end`. Each task is done once at the start, too: where workers seldom live for an interval, no
-/// tick would find one.
+/// Runs the schedule until `end`. Each task also runs once at the start, because a worker that never lives for a whole
+/// interval may see no tick.
 pub async fn run(db: PgPool, tasks: Vec<Task>, end: CancellationToken) {
     let forever = async {
         tokio::time::sleep(FIRST_RUN_DELAY).await;
@@ -88,7 +87,7 @@ async fn follow(db: &PgPool, task: &Task) {
             Ok(true) => (task.work)().await,
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(%error, "The scheduled {} could not be taken on; the next one will be.", task.name);
+                tracing::warn!(%error, "The scheduled {} is skipped, because its tick could not be claimed.", task.name);
             }
         }
     }

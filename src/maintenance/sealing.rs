@@ -1,4 +1,4 @@
-//! The sealing of secrets: what the app has written plain is sealed, where the worker has a key for that.
+//! The sealing task seals the secrets that the app wrote as plain text, where the worker has a key.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,12 +13,12 @@ use crate::{
     telemetry::metrics::SECRETS_SEALED,
 };
 
-/// How long a secret stays plain at most, beside what is in its way.
+/// How often plain secrets are looked for.
 pub const INTERVAL: Duration = Duration::from_mins(1);
-/// Rows of one run that are named in the log: the rest are counted.
+/// How many unsealed secrets of one run the log names; the rest are only counted.
 const NAMED: u32 = 10;
 
-/// Seals what is plain. What comes of it goes to the log; what could not be sealed now is found again by the next run.
+/// Seals plain secrets and logs the result; the next run retries those that could not be sealed.
 pub async fn run_and_report(db: &PgPool, keys: &Arc<Keyring>) {
     let (mut sealed, mut left) = (0_u32, 0_u32);
     let report = |id: &SecretId, outcome: Outcome| {
@@ -44,6 +44,6 @@ pub async fn run_and_report(db: &PgPool, keys: &Arc<Keyring>) {
         tracing::info!(sealed, left, "Secrets that were plain: {sealed} are sealed now, {left} are not yet.");
     }
     if let Err(error) = run {
-        tracing::warn!(%error, "The sealing of secrets failed; the next one goes on.");
+        tracing::warn!(%error, "The sealing of secrets failed; the next run continues.");
     }
 }

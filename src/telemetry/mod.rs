@@ -1,5 +1,5 @@
-//! What the worker says of itself: its log, and its metrics ([`metrics`]). A command that an execution runs is logged
-//! within the spans `job`, `step` and `command`, which carry their ids.
+//! Sets up the worker's log and names its metrics ([`metrics`]). A command that an execution runs is logged within the
+//! spans `job`, `step` and `command`, which carry their ids.
 
 pub mod metrics;
 

@@ -13,10 +13,10 @@ use crate::{jobs::StopReason, model::LeaseClock, store::jobs};
 
 /// How often a worker renews the leases of what it runs.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
-/// How long after its last renewal a worker may still act; then it stops itself.
+/// How long after its last renewal a worker may still act; then it stops what it runs.
 pub const LEASE_VALIDITY: Duration = Duration::from_secs(10);
-/// How long a worker waits for its database. Longer than [`LEASE_VALIDITY`]: where the database is slow or away, it is
-/// the lease that ends a job, and no query that fails first and costs it an attempt.
+/// How long a worker waits for its database. Longer than [`LEASE_VALIDITY`], so that a slow or absent database ends a job
+/// by its lease, and not by a failed query, which costs an attempt.
 pub const DATABASE_PATIENCE: Duration = LEASE_VALIDITY.saturating_mul(2);
 /// The channel on which the database announces the cancel of a running job.
 const CANCELS: &str = "pod_job_cancels";

@@ -1,4 +1,4 @@
-//! The queue: `pod_jobs` is the truth, apalis is the delivery. A wakeup names a pod that has a job to run; the claim, the
+//! The queue: `pod_jobs` holds the jobs, and apalis delivers wakeups, which name pods that have a job to run. The claim, the
 //! lease and the rescue are ours, because apalis keeps none of them through a crash. Knows no step, no spec and no host.
 
 mod leases;

@@ -1,7 +1,7 @@
 //! The worker pool: apalis delivers wakeups, and each is handled by claiming the pod's next job and running it.
 //!
-//! An execution is a task of its own, which outlives the apalis worker that started it; apalis workers come and go with
-//! the database, and are made anew under a fresh name each time.
+//! An execution is a separate task, which outlives the apalis worker that started it: an apalis worker ends when it loses
+//! the database, and is replaced by one of another name.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,20 +27,20 @@ use crate::{
     telemetry::metrics::{JOB_DURATION, JOB_WAIT, JOBS, JOBS_RUNNING},
 };
 
-/// The poll behind LISTEN: wakeups that were written for later become due without a notification.
+/// How often wakeups are polled for, beside LISTEN: those written for later become due without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// Wakeups that one query fetches, at most. What a fetch costs grows with what waits, so it is shared by as many.
+/// The most wakeups that one query fetches. Many at once are cheaper: a query costs more the more wakeups wait.
 const MAX_BATCH: usize = 64;
 /// How long fetched wakeups wait here for a slot before they are offered to the other workers, too.
 const OFFER_AFTER: Duration = Duration::from_millis(200);
-/// The pause before a worker that ended is made anew, so that a database that is down is not hammered.
+/// The pause before an apalis worker that ended is replaced, which spares a database that is down.
 const REBUILD_PAUSE: Duration = Duration::from_secs(1);
-/// After a cancelled command's own grace there is not much left to do.
+/// How long interrupted jobs may take to end: a command's time after its cancel, and some for the last writes.
 const ABORT_GRACE: Duration = CANCEL_MARGIN.saturating_add(Duration::from_secs(10));
 
 #[derive(Debug, Clone)]
 pub struct PoolSettings {
-    /// Creates, starts and restarts at a time; as many stops and destroys have slots of their own.
+    /// How many creates, starts and restarts run at a time; stops and destroys have as many slots again.
     pub concurrency: u32,
     /// How long one execution of a job may take.
     pub job_timeout: Duration,
@@ -52,7 +52,7 @@ struct Pool {
     environment: Environment,
     db: PgPool,
     settings: PoolSettings,
-    /// This process, in `pod_jobs.worker`.
+    /// This process's name in `pod_jobs.worker`.
     name: String,
     running: Arc<Running>,
     ordinary: Slots,
@@ -62,8 +62,8 @@ struct Pool {
     drain: CancellationToken,
 }
 
-/// Takes and runs jobs until `drain`, then lets what runs reach the end of a step, for as long as the settings say.
-/// What the worker asks beside its jobs goes over `db`, so that it never waits for theirs.
+/// Takes and runs jobs until `drain`, then gives running jobs the drain timeout to reach the end of a step.
+/// Queries outside of executions use `db`, so that they never wait for a connection that executions hold.
 pub async fn run(environment: Environment, db: PgPool, settings: PoolSettings, drain: CancellationToken) {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let pool = Arc::new(Pool {
@@ -80,14 +80,14 @@ pub async fn run(environment: Environment, db: PgPool, settings: PoolSettings, d
     });
     tracing::info!(worker.name = %pool.name, jobs = pool.settings.concurrency, "The worker takes jobs.");
 
-    // The heartbeat goes on while jobs drain, or a healthy worker would be taken for dead.
+    // The heartbeat continues while jobs drain, or a healthy worker would be taken for dead.
     let end = CancellationToken::new();
     let (db, lease) = (pool.db.clone(), pool.environment.lease.clone());
     let renewals =
         tokio::spawn(leases::run(db.clone(), pool.name.clone(), Arc::clone(&pool.running), lease, end.clone()));
     let sweeps = tokio::spawn(sweep::run(db, end.clone()));
 
-    // Tasks of their own: whatever wakes the task of an apalis worker costs a fetch.
+    // Each apalis worker has its own task, because whatever wakes the task costs a fetch.
     let deliver = |queue| {
         let pool = Arc::clone(&pool);
         tokio::spawn(async move { keep_delivering(&pool, queue).await })
@@ -132,8 +132,8 @@ async fn keep_delivering(pool: &Arc<Pool>, queue: Queue) {
     }
 }
 
-/// One apalis worker, until it ends or the pool drains. It fetches more wakeups than it may have slots for; those that
-/// wait are offered to the other workers, and handled by the worker that has a slot first.
+/// Runs one apalis worker until it ends or the pool drains. It may fetch more wakeups than it has free slots; those that
+/// wait are offered to the other workers, and the first with a free slot handles them.
 async fn deliver(pool: &Arc<Pool>, queue: Queue, generation: u32) -> Result<(), BoxDynError> {
     let (db, slots) = (&pool.db, usize::try_from(pool.settings.concurrency)?);
     let name = format!("{}-{}-{generation}", pool.name, queue.name());
@@ -178,7 +178,7 @@ async fn handle(pod_id: String, wakeup: TaskId, pool: Data<Arc<Pool>>, queue: Da
 
 async fn take(pool: &Arc<Pool>, queue: Queue, pod_id: &str, wakeup: &str) {
     let Some(_slot) = pool.slots(queue).take().await else { return };
-    // A wakeup that is not handled is given back by the sweep.
+    // The sweep gives back a wakeup that is not handled.
     if pool.drain.is_cancelled() || !pool.environment.lease.is_valid() {
         return;
     }
@@ -243,7 +243,7 @@ async fn work(pool: &Arc<Pool>, claimed: Claimed) {
     );
 }
 
-/// A panic is a bug of ours: the job is tried again like any other failure that may pass, and fails in the end.
+/// Retries a job whose execution panicked, as after any failure that may pass; the last attempt fails the job.
 async fn settle_panic(pool: &Pool, claimed: &Claimed) -> JobOutcome {
     let (db, fence) = (&pool.environment.db, claimed.fence());
     let error = "the worker hit a bug while it ran this job; its log has the details";

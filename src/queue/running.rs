@@ -26,7 +26,7 @@ impl Running {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes the execution on record until the guard is dropped, also by a panic.
+    /// Registers the execution until the entry is dropped, also by a panic.
     pub fn enter(self: &Arc<Self>, job_id: &str, lease: i64) -> Entry {
         let stop = Stop::default();
         let execution = Execution { lease, since: Instant::now(), stop: stop.clone() };
@@ -42,8 +42,7 @@ impl Running {
         self.with(|running| running.values().for_each(|execution| execution.stop.because(reason.clone())));
     }
 
-    /// Stops what the database no longer says is ours, of what was begun before `asked_at`, and what was
-    /// cancelled.
+    /// Stops the executions that began before `asked_at` and were cancelled, or are no longer `held` under their lease.
     pub fn compare(&self, held: &[Held], asked_at: Instant) {
         self.with(|running| {
             for (job_id, execution) in running.iter().filter(|(_, execution)| execution.since < asked_at) {
@@ -59,7 +58,7 @@ impl Running {
     }
 }
 
-/// An execution on record.
+/// The registration of an execution.
 pub struct Entry {
     running: Arc<Running>,
     job_id: String,

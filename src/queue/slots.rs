@@ -1,4 +1,4 @@
-//! The slots of a worker: how many jobs it runs at a time, and whether it is short of them.
+//! The slots of a worker: how many jobs it runs at a time, and whether all slots stay taken.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},

@@ -1,5 +1,5 @@
 //! Looks for what was left behind: jobs of dead workers, wakeups that were lost, destroys that have become due. Every
-//! worker sweeps, in portions, so that a sweep costs the same however much waits. Its parts fail on their own.
+//! worker sweeps, in portions, so that a sweep costs the same however much waits. A part that fails stops no other.
 
 use std::time::Duration;
 

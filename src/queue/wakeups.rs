@@ -1,5 +1,5 @@
-//! Listens for new wakeups over one connection, and lets only the queue that a wakeup is for fetch: each time an apalis
-//! worker is woken costs a fetch. Wakeups that arrive together cause one fetch.
+//! Listens for new wakeups over one connection, and wakes only the queue that each is for, because waking an apalis worker
+//! costs a fetch. Wakeups that arrive together cause one fetch.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,9 +10,9 @@ use tokio::sync::Notify;
 
 use crate::store::wakeups::Queue;
 
-/// Where apalis's trigger says that a wakeup was written.
+/// The channel on which apalis's trigger announces a new wakeup.
 const WAKEUPS: &str = "apalis::job::insert";
-/// The pause before a lost connection is made anew. Meanwhile the queues are polled.
+/// The pause before a lost connection is replaced; meanwhile the queues are polled.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
@@ -43,7 +43,7 @@ impl Wakeups {
         .boxed()
     }
 
-    /// Listens until it is dropped.
+    /// Listens until the future is dropped.
     pub async fn listen(&self, db: &PgPool) {
         loop {
             if let Err(error) = self.listen_once(db).await {

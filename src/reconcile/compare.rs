@@ -1,4 +1,4 @@
-//! Where database and host disagree, and what is to be done about it. Nothing here asks or changes anything.
+//! Finds where database and host differ, and decides what to do about it. Nothing here reads or changes either.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,11 +19,11 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     Ask(JobKind),
-    /// Nothing does that without losing something; a person decides. The sentence is the pod's `last_error`.
+    /// A person has to decide; the sentence becomes the pod's `last_error`.
     Fail(String),
     /// The host has seen a newer lease than the database has given.
     RaiseLease(i64),
-    /// Its container has this, by CPUs and MiB, and so it takes this of its server.
+    /// Reserves what the container was given, in CPUs and MiB.
     Reserve(f32, i32),
     Nothing,
 }
@@ -49,19 +49,19 @@ pub struct Differences {
     pub seen: Vec<Seen>,
     pub drifts: Vec<Drift>,
     pub orphans: Vec<Orphan>,
-    /// Things whose label of ours holds something that cannot be a pod's id.
+    /// Things whose pod label holds what cannot be a pod's id.
     pub unknown: Vec<String>,
 }
 
-/// Both sides. The pods were read before and after the host was looked at, so that what changed meanwhile is seen, and
-/// is left to the next look.
+/// What is compared. The pods are read before and after the host is listed, so that one that changes meanwhile is left to
+/// the next comparison.
 pub struct Sides<'a> {
     pub server_id: &'a str,
     pub installation: &'a str,
     pub before: &'a [PodRecord],
     pub inventory: &'a Inventory,
     pub after: &'a [PodRecord],
-    /// How long a fence file that no pod accounts for has to have lain idle.
+    /// How long a fence file without a pod must be idle before it counts as an orphan.
     pub grace: Duration,
 }
 
@@ -75,7 +75,7 @@ pub fn compare(sides: &Sides<'_>) -> Differences {
         differences.seen.extend(seen(pod, sides.inventory));
         differences.drifts.extend(drift(pod, sides.inventory));
     }
-    // A lease only grows, so one that is behind the host's was put back, whatever else goes on.
+    // A lease only grows, so one that is behind the host's was put back, also where a job of the pod runs.
     for fence in &sides.inventory.fences {
         if let Some(pod) = known.get(fence.key.as_str()).filter(|pod| here(pod) && pod.lease < fence.lease) {
             let what = format!("the host has seen lease {}, and the database is at {}", fence.lease, pod.lease);
@@ -116,7 +116,7 @@ pub fn compare(sides: &Sides<'_>) -> Differences {
     differences
 }
 
-/// All that carries a label, and whether it runs.
+/// Everything that carries our label, and whether it runs.
 fn things(inventory: &Inventory) -> impl Iterator<Item = (OrphanKind, &Labelled, bool)> {
     let containers = inventory.containers.iter();
     let containers = containers.map(|found| (OrphanKind::Container, &found.labelled, is_up(found)));
@@ -124,7 +124,7 @@ fn things(inventory: &Inventory) -> impl Iterator<Item = (OrphanKind, &Labelled,
     containers.chain(networks).chain(inventory.volumes.iter().map(|volume| (OrphanKind::Volume, volume, false)))
 }
 
-/// Whether it holds its memory.
+/// True in each state in which a container holds its memory.
 fn is_up(container: &Container) -> bool {
     matches!(&*container.state, "running" | "restarting" | "paused")
 }
@@ -143,7 +143,7 @@ fn seen(pod: &PodRecord, inventory: &Inventory) -> Option<Seen> {
     (up != pod.up).then(|| Seen { pod_id: pod.id.clone(), lease: pod.lease, up })
 }
 
-/// The gravest difference between a pod and what the database says of it, if there is any.
+/// The most serious difference between a pod and what the database says of it, if there is any.
 fn drift(pod: &PodRecord, inventory: &Inventory) -> Option<Drift> {
     let container = container_of(pod, inventory);
     let has_network = inventory.networks.iter().any(|network| is_its(pod, network));
@@ -184,7 +184,7 @@ fn run(pod: &PodRecord, container: Option<&Container>, has_network: bool) -> Opt
     }
 }
 
-/// A container that was given something else than what is reserved for it counts by what it has, as long as it runs.
+/// While a container runs, it counts by what it was given, even where something else is reserved for it.
 fn wrong_size(pod: &PodRecord, container: &Container) -> Option<(String, Action)> {
     let (reserved, given) = (Limits::from_reserved(pod.cpu_cores?, pod.memory_mb?), container.limits());
     let what = (reserved != given).then(|| format!("its container has {given}, and {reserved} are reserved for it"))?;
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn lost_data_and_a_lost_job_are_for_a_person() {
-        // The volume of the home does not stand in for that of the projects.
+        // The volume of the home does not replace that of the projects.
         let home = thing("volume", "pod_a", "ours").replace("pinacle-pod-", "pinacle-home-");
         for status in [PodStatus::Running, PodStatus::Stopped] {
             let lines = [container("running", "then"), home.clone()];

@@ -21,7 +21,7 @@ pub struct Labelled {
     pub name: String,
     #[serde(rename = "pod")]
     pub pod_id: String,
-    /// Empty or missing where a person made it by hand.
+    /// Empty or missing where it was made by hand, or before there were installations.
     pub installation: Option<String>,
 }
 
@@ -35,7 +35,7 @@ pub struct Container {
     pub started_at: String,
     nano_cpus: i64,
     memory: i64,
-    /// By port inside, as `80/tcp`.
+    /// By the port in the container, such as `80/tcp`.
     bindings: Option<HashMap<String, Option<Vec<Binding>>>>,
 }
 
@@ -54,14 +54,13 @@ impl Container {
         Limits::new(self.nano_cpus, self.memory)
     }
 
-    /// Whether it publishes the pod's nginx on this port of the host.
+    /// Whether it publishes one of its ports on this port of the host.
     pub fn publishes(&self, port: i32) -> bool {
         let bindings = self.bindings.iter().flatten().flat_map(|(_, bindings)| bindings.iter().flatten());
         bindings.into_iter().any(|binding| binding.port.parse() == Ok(port))
     }
 }
 
-/// A fence file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct FenceFile {
     /// Its name: the pod's id.
@@ -84,7 +83,7 @@ enum Line {
     End,
 }
 
-/// Everything of ours on a host.
+/// Everything of ours on a host, and the ports that any program listens on there.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Inventory {
     pub containers: Vec<Container>,
@@ -119,7 +118,7 @@ impl Inventory {
         let (mut inventory, mut docker, mut ended) = (Self::default(), false, false);
         for line in lines.lines() {
             let line = serde_json::from_str(line).map_err(|error| {
-                // The error repeats the line, however long.
+                // The error quotes the whole line, which may be long.
                 let error = error.to_string();
                 InventoryError::NotWhole(format!("{:?} is not a line of a listing: {}", quoted(line), quoted(&error)))
             })?;
@@ -136,7 +135,7 @@ impl Inventory {
         if docker && ended { Ok(inventory) } else { Err(InventoryError::NotWhole("it was cut short".to_owned())) }
     }
 
-    /// The ids of the pods that anything here names, the fence files left out.
+    /// The ids of the pods that labels and fence files name.
     pub fn pod_ids(&self) -> Vec<String> {
         let containers = self.containers.iter().map(|container| &container.labelled);
         let labelled = containers.chain(&self.networks).chain(&self.volumes).map(|thing| thing.pod_id.clone());

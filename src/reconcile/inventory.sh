@@ -1,4 +1,4 @@
-# Lists what a pod host holds that carries our label, its fence files and its listening ports: a JSON object a line,
+# Lists what a pod host holds that carries our label, its fence files and its listening ports: a JSON object per line,
 # and "end" last, without which the list is not whole. The arguments are the docker command, with sudo where need be.
 set -eu
 ours=--filter=label=pinacle.pod
@@ -12,7 +12,7 @@ container=$container',"installation":{{json (index .Config.Labels "pinacle.insta
 "$@" network ls --no-trunc "$ours" --format "{\"network\":{\"key\":{{json .ID}},\"name\":{{json .Name}},$owner}}"
 "$@" volume ls "$ours" --format "{\"volume\":{\"key\":{{json .Name}},\"name\":{{json .Name}},$owner}}"
 ids=$("$@" container ls --all --quiet --no-trunc "$ours")
-# A thing that goes away in between is not an error. Docker itself may fail: the next command to it then fails, too.
+# A thing that goes away in between is not an error. If Docker itself fails, so does the next command.
 # shellcheck disable=SC2086
 [ -z "$ids" ] || "$@" container inspect --format "{\"container\":{$container}}" $ids 2>/dev/null || :
 "$@" version --format '{"docker":{{json .Server.Version}}}'

@@ -1,6 +1,6 @@
-//! Reconciliation: compares what the database says of a host's pods with what the host holds, and brings the two
-//! together. A pod is repaired by a job, like any other change to it, so all that holds for jobs holds here; only what no
-//! pod accounts for is removed directly ([`orphans`]), and never what does not carry our label.
+//! Reconciliation: compares what the database says of a host's pods with what the host holds, and repairs the differences.
+//! A pod is repaired by a job, so that the fences of jobs hold here, too. Only orphans are removed directly ([`orphans`]):
+//! things with our label, and fence files, that belong to no pod there.
 
 pub(crate) mod compare;
 pub(crate) mod inventory;

@@ -25,7 +25,7 @@ use crate::{
     telemetry::metrics::ORPHANS_REMOVED,
 };
 
-/// A container has ten seconds to stop, and gVisor takes a while to go.
+/// A container has ten seconds to stop, and gVisor takes a while to exit.
 const TIMEOUT: Duration = Duration::from_secs(90);
 /// How long an order may be on its way to the host.
 const ORDER_VALIDITY: Duration = Duration::from_secs(30);
@@ -63,7 +63,7 @@ struct Remover<'a> {
 }
 
 impl Remover<'_> {
-    /// Runs a command that has to succeed; the error says how it went wrong.
+    /// Runs a command that has to succeed; the error says how it failed.
     async fn run(&self, command: &Command) -> Result<(), String> {
         self.fence.clock.extend(Instant::now() + ORDER_VALIDITY);
         match self.host.run(command, Policy::Fenced(&self.fence), self.cancel).await {
@@ -79,7 +79,7 @@ impl Remover<'_> {
         Command::docker(self.sudo).args(args.iter().copied()).timeout(TIMEOUT)
     }
 
-    /// Keeps a container from doing harm until it is removed, in a way that a person can take back.
+    /// Stops a container and its restarts until it is removed, which a person can undo.
     async fn quarantine(&self, orphan: &Orphan) -> Result<(), String> {
         self.run(&self.docker(&["container", "stop", &orphan.key])).await?;
         self.run(&self.docker(&["container", "update", "--restart", "no", &orphan.key])).await
@@ -90,7 +90,7 @@ impl Remover<'_> {
             OrphanKind::Container => self.docker(&["container", "rm", "--force", "--volumes", &orphan.key]),
             OrphanKind::Network => self.docker(&["network", "rm", &orphan.key]),
             OrphanKind::Volume => self.docker(&["volume", "rm", &orphan.key]),
-            // The guard removes the file of a pod that is closed.
+            // The guard removes the fence file after such a command.
             OrphanKind::Fence => Command::new("true").closes_fence(),
         })
         .await
@@ -134,7 +134,7 @@ impl Reconciler {
         for (pod_id, mut things) in by_pod {
             things.sort_by_key(|(orphan, _)| orphan.kind);
             let Some(lease) = leases.next(pod_id) else {
-                let what = "its fence file says a lease that no worker gave";
+                let what = "its fence file names a lease that no worker gave";
                 report.add(format!("pod {pod_id}"), what, "left to a person");
                 continue;
             };
@@ -154,7 +154,7 @@ impl Reconciler {
                     if stop { "not touched".to_owned() } else { self.treat(server, &remover, orphan, *state).await? };
                 report.add(subject(orphan), &orphan.why, done);
             }
-            // Our own commands have written a fence file where there was none.
+            // Our own commands write a fence file where there was none.
             if !self.dry_run && !stop && things.iter().all(|(_, state)| *state == OrphanState::Due) {
                 drop(remover.run(&Command::new("true").closes_fence()).await);
             }

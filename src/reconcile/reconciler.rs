@@ -1,4 +1,4 @@
-//! What one needs to reconcile hosts with the database, and what comes of it.
+//! The reconciler, with its limits, and the report that it makes of each server.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,26 +9,26 @@ use tokio::sync::Semaphore;
 use super::inventory::InventoryError;
 use crate::{fleet::HostDirectory, remote::ConnectionError};
 
-/// Of how many pods things are removed from a host at once, by default.
+/// The default of [`Reconciler::max_removals`].
 pub const MAX_REMOVALS: usize = 5;
 
 /// What is done about a pod whose rows are locked by an open transaction.
 pub(super) const LOCKED: &str = "left to the next reconciliation: its rows are locked";
 
-/// Servers that are looked at side by side: each look holds a connection to the database meanwhile.
+/// How many servers are compared at a time: each comparison holds a connection to the database.
 const AT_ONCE: usize = 2;
 
-/// What one needs to reconcile hosts with the database.
+/// Reconciles hosts with the database.
 #[derive(Clone)]
 pub struct Reconciler {
     pub(super) db: PgPool,
     pub(super) hosts: Arc<HostDirectory>,
-    /// Which things on a host are ours, where several installations share it.
+    /// Tells our things on a host from those of other installations.
     pub(super) installation: Arc<str>,
     /// How long something that no pod accounts for is left alone after it was first seen.
     pub(super) grace: Duration,
     pub(super) turns: Arc<Semaphore>,
-    /// Of how many pods things are removed from a host at once; where there are more, something else is wrong.
+    /// Where orphans, fence files aside, are of more pods than this, none is touched: the database may be the wrong one.
     pub max_removals: usize,
     /// Say what would be done, and change nothing.
     pub dry_run: bool,
@@ -43,12 +43,12 @@ pub struct Finding {
     pub done: String,
 }
 
-/// What came of one host.
+/// The result for one server.
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub server: String,
     pub findings: Vec<Finding>,
-    /// Why it was not looked at, or not all was done.
+    /// Why the server was not compared, or not everything was done.
     pub stopped: Option<String>,
 }
 

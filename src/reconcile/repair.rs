@@ -1,4 +1,4 @@
-//! Brings a pod back to what the database says of it: by a job, or by saying that a person has to decide.
+//! Repairs a pod that drifted: by a job, by a correction in the database, or by leaving it to a person.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     telemetry::metrics::REPAIRS,
 };
 
-/// A pod that was repaired this often within [`RELAPSE_SPAN`] is not repaired once more.
+/// A pod that was repaired this often within [`RELAPSE_SPAN`] is not repaired again.
 const MAX_RELAPSES: i64 = 5;
 const RELAPSE_SPAN: Duration = Duration::from_mins(15);
 
@@ -20,7 +20,7 @@ const RELAPSE_SPAN: Duration = Duration::from_mins(15);
 const OVERTAKEN: &str = "left to the job that has begun since";
 
 impl Reconciler {
-    /// Returns what was done, or would be.
+    /// Returns what was done, or would be without `dry_run`.
     pub(super) async fn repair(&self, drift: &Drift) -> Result<String, sqlx::Error> {
         let (pod, db) = (&drift.pod, &self.db);
         match &drift.action {

@@ -1,4 +1,4 @@
-//! One look at one server, and what is done about what differs there.
+//! Compares a server with the database, and has the differences repaired and the orphans removed.
 
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Reconciler {
-    /// Looks at every server that is not offline.
+    /// Reconciles every server that is not offline.
     ///
     /// # Errors
     /// The database did not say which servers there are.
@@ -28,10 +28,10 @@ impl Reconciler {
         Ok(join_all(servers.iter().map(|server| self.server(server, cancel))).await)
     }
 
-    /// The scheduled run: what comes of it goes to the log.
+    /// The scheduled run, which logs its result.
     pub async fn all_and_report(&self) {
         if let Err(error) = self.all(&CancellationToken::new()).await {
-            tracing::warn!(%error, "Database and hosts could not be compared; the next time they are.");
+            tracing::warn!(%error, "Database and hosts could not be compared; the next run tries again.");
         }
     }
 
@@ -46,7 +46,7 @@ impl Reconciler {
         report
     }
 
-    /// What is kept with the server of its pods has to be their sum.
+    /// Checks that the totals kept with the server are the sums over its pods.
     async fn recount(&self, server: &Server, report: &mut Report) -> Result<(), sqlx::Error> {
         let miscount = match servers::recount(&self.db, &server.id, !self.dry_run).await {
             Err(error) if store::is_locked(&error) => None,

@@ -1,5 +1,5 @@
-//! Follows Docker's events on every host, so that a container that dies is noticed at once. A host that was lost is
-//! compared as a whole when it is back: no event reports what happened meanwhile.
+//! Follows Docker's events on every host, so that a container that dies is noticed at once. After a stream has ended, the
+//! whole host is compared: no event reports what happened meanwhile.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -23,19 +23,19 @@ use crate::{
     },
 };
 
-/// How often it is looked which servers there are.
+/// How often the list of servers is read.
 const SERVERS_INTERVAL: Duration = Duration::from_secs(5);
-/// Every command on a host has an end; this one is begun again.
+/// Every command on a host has a time limit; this one is started again after it.
 const STREAM_LIMIT: Duration = Duration::from_hours(1);
-/// Covers what happened while no stream was open. An event that arrives twice does no harm.
+/// Covers the pause between two streams. An event that arrives twice does no harm.
 const OVERLAP: &str = "10s";
-/// Between two tries to reach a host that is away.
+/// The pause before the next stream of a server.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
-/// How long the ends of the streams may take when the worker stops.
+/// How long the streams may take to end when the worker stops.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Events that wait for the database.
+/// How many events may wait for the database.
 const EVENTS_IN_FLIGHT: usize = 256;
-/// No event is longer, in bytes.
+/// The longest event, in bytes; the rest of a longer line is dropped.
 const MAX_LINE: usize = 16 * 1024;
 
 #[derive(Debug, Deserialize)]
@@ -61,7 +61,7 @@ pub async fn watch(reconciler: Reconciler, end: CancellationToken) {
             }
         }
     }
-    // They end their commands on the hosts; one that is silent is not waited for.
+    // The watchers end their commands on the hosts; a silent host is not waited for.
     drop(tokio::time::timeout(CLOSE_TIMEOUT, tasks.join_all()).await);
 }
 
@@ -109,7 +109,7 @@ async fn stream(reconciler: &Reconciler, server: &Server, end: &CancellationToke
     let handle = async {
         while let Some(died) = events.recv().await {
             if let Err(error) = reconciler.died(server, &died).await {
-                tracing::warn!(%error, pod.id = %died.pod, "The death of a container waits for the next look.");
+                tracing::warn!(%error, pod.id = %died.pod, "The end of a container is left to the next reconciliation.");
             }
         }
     };
@@ -118,7 +118,7 @@ async fn stream(reconciler: &Reconciler, server: &Server, end: &CancellationToke
 }
 
 impl Reconciler {
-    /// A pod's container died. Where a job of the pod is under way, that is the job's business.
+    /// Handles the end of a container. Where a job of the pod runs or is due, that is left to the job.
     async fn died(&self, server: &Server, died: &Died) -> Result<(), sqlx::Error> {
         if is_foreign(died.installation.as_deref(), &self.installation) {
             return Ok(());

@@ -1,5 +1,5 @@
-//! The composition of a running worker: the queue, the schedule, the fleet, the events of its hosts and what a supervisor
-//! asks, made from the settings and stopped together.
+//! The composition of a running worker: the queue, the schedule, the fleet, the events of its hosts and the HTTP server,
+//! made from the settings and stopped together.
 
 mod schedule;
 mod signals;
@@ -43,7 +43,7 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// Runs until a signal says to stop. `db` is for what a worker does beside its jobs, `jobs_db` for these.
+    /// Runs until a signal says to stop. `jobs_db` is for the executions, `db` for everything else.
     ///
     /// # Errors
     /// The address for health and metrics can't be listened on, or the database can't be read.

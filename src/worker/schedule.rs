@@ -1,4 +1,4 @@
-//! What a worker does by the clock.
+//! The table of the scheduled tasks, with their intervals.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     settings::Settings,
 };
 
-/// The tasks. Where there is no key for secrets, the sealing is left to workers that have one.
+/// A worker without a key for secrets leaves the sealing to workers that have one.
 pub fn tasks(
     settings: &Settings,
     db: &PgPool,

@@ -1,4 +1,4 @@
-//! SIGTERM and Ctrl-C.
+//! The soft and the hard stop, by SIGTERM and SIGINT (Ctrl-C).
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;

@@ -1,4 +1,4 @@
-//! What a supervisor and a monitoring system ask of a running worker.
+//! Serves a worker's health and metrics over HTTP, for a supervisor and a monitoring system.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{every::Every, store, telemetry};
 const READY_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a request may go on once the worker has ended.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often what was measured is gathered up, whether or not anybody asks for it.
+/// How often recorded values are put into their histograms, whether or not anybody asks for these.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
@@ -24,10 +24,10 @@ struct Served {
     metrics: PrometheusHandle,
 }
 
-/// Opens the address and returns what serves it until `drain`, then served "not ready" until `end`.
+/// Listens on the address, and returns what serves it until `end`; from `drain` on, the worker is not ready.
 ///
 /// # Errors
-/// The address is taken or not this machine's, or metrics are already recorded.
+/// The address is taken or not this machine's, or this process has a metrics recorder already.
 pub async fn serve(
     address: SocketAddr,
     db: PgPool,
@@ -37,7 +37,7 @@ pub async fn serve(
     let listener = TcpListener::bind(address).await.map_err(|error| {
         anyhow::anyhow!("HTTP_ADDR {address} cannot be listened on: {error}. Choose another address or port")
     })?;
-    // Where port 0 was asked for, this says which one it became.
+    // Port 0 stands for any free port; this says which one it became.
     let address = listener.local_addr()?;
     let metrics = PrometheusBuilder::new().install_recorder()?;
     telemetry::metrics::describe();
@@ -60,7 +60,7 @@ pub async fn serve(
     })
 }
 
-/// Without it, histograms that are never scraped would grow.
+/// Keeps histograms that are never scraped from growing.
 async fn keep_up(metrics: &PrometheusHandle) {
     let mut every = Every::new(UPKEEP_INTERVAL, CancellationToken::new());
     while every.round().await {

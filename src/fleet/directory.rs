@@ -23,7 +23,7 @@ impl HostDirectory {
         Self { private_key, hosts: Mutex::default() }
     }
 
-    /// The host of a server. Nothing is dialled yet.
+    /// Returns the host of a server, without connecting to it.
     ///
     /// # Errors
     /// The server's row, or the worker's own settings, lack what SSH needs.

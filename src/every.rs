@@ -1,10 +1,10 @@
-//! Work that is done again and again, until its end.
+//! Paces work that is repeated until it is cancelled.
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// The rounds of such work, with a pause between two.
+/// The rounds of such work, with a pause between them.
 pub struct Every {
     pause: Duration,
     end: CancellationToken,
@@ -16,7 +16,7 @@ impl Every {
         Self { pause, end, begun: false }
     }
 
-    /// Waits for the next round; the first is due at once. False where the end has come.
+    /// Waits for the next round; the first is due at once. False once `end` is cancelled.
     pub async fn round(&mut self) -> bool {
         if std::mem::replace(&mut self.begun, true) {
             self.end.run_until_cancelled(tokio::time::sleep(self.pause)).await;

@@ -1,5 +1,5 @@
 //! Where a test may stop the worker: at the boundaries between the effects of an execution, each of which is a command
-//! on a host or a write to the database. Only a build with the feature `faults` has anything here.
+//! on a host or a write to the database. Without the feature `faults`, nothing here does anything.
 //!
 //! At boundary N everything up to effect N-1 has happened and effect N has not, so the boundaries of a job, one after
 //! the other, are all the states that a crash can leave behind it.
@@ -89,7 +89,7 @@ mod hook {
             drop(trace.write_all(format!("{number}\t{effect}\n").as_bytes()));
         }
         let here = plan.at.as_ref().is_some_and(|at| at.is(number, &effect));
-        // To this thread: one that is sent to the process may be taken by another, and the effect come first.
+        // The signal goes to this thread: another could take one for the process after the effect has happened.
         if let Some(signal) = plan.signal.filter(|_| here && !STRUCK.swap(true, Ordering::SeqCst))
             && raise(signal).is_err()
         {
@@ -106,10 +106,10 @@ mod hook {
     }
 }
 
-/// Effect `effect` is about to happen.
+/// Says that `effect` is about to happen.
 pub(crate) use hook::boundary;
 
-/// False where a test has taken the host's half of the fence out, to see that it is missed.
+/// False where a test switches the host's half of the fence off, to show that it is needed.
 pub(crate) use hook::host_is_fenced;
-/// False for a worker that is to be frozen: it goes on where it was, and only the fence is in its way.
+/// False for a worker that is to be frozen: once it wakes up, only the fence stops it.
 pub(crate) use hook::notices_lost_leases;

@@ -1,5 +1,4 @@
-//! What the fuzz targets (`fuzz/`) reach and nobody else does: the readers of what a pod or a host prints. It is there only
-//! where cargo-fuzz builds the library.
+//! What only the fuzz targets (`fuzz/`) use: the parsers of what a pod or a host prints. Only cargo-fuzz builds it.
 
 use std::time::Duration;
 
@@ -21,8 +20,8 @@ use crate::{
     },
 };
 
-/// One stream of a guard that comes in these pieces: the command's output, and the guard's last word. The inner nonce is
-/// that of a guard in a container.
+/// Reads one stream of a guard that arrives in `pieces`, and returns the command's output and the guard's reply.
+/// `inner_nonce` is that of the guard in a container.
 pub fn read_stream<'a>(
     nonce: &str,
     inner_nonce: Option<&str>,
@@ -45,17 +44,17 @@ pub fn read_stream<'a>(
     (output, reader.reply())
 }
 
-/// A listing of a host.
+/// Parses the listing of a host.
 pub fn inventory(listing: &str) -> Result<Inventory, InventoryError> {
     Inventory::parse(listing)
 }
 
-/// What is on the host of one pod.
+/// Parses the listing of one pod's things on its host.
 pub fn found(listing: &str) -> Found {
     Found::parse(listing)
 }
 
-/// Docker's events that come in these pieces: the pod, the installation and the exit code of each.
+/// Parses Docker's events that arrive in `pieces`, and returns the pod, the installation and the exit code of each.
 pub fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<(String, Option<String>, String)> {
     let pieces: Vec<&[u8]> = pieces.into_iter().collect();
     let most = pieces.iter().flat_map(|piece| piece.iter()).filter(|&&byte| byte == b'\n').count();
@@ -69,7 +68,7 @@ pub fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<(String, Op
     died.map(|died| (died.pod, died.installation, died.exit_code)).collect()
 }
 
-/// What the database takes as a pod's id.
+/// Whether the database accepts `id` as a pod's id.
 pub fn is_pod_id(id: &str) -> bool {
     names::is_pod_id(id)
 }

@@ -1,13 +1,13 @@
 //! Provisions development pods: rows in PostgreSQL become gVisor-isolated containers on Linux hosts, over SSH.
 //!
-//! The rooms, the top floor first; what a room uses is below it:
+//! The rooms, the top first; what a room uses is below it:
 //!
-//! - [`cli`] is what a person types, [`worker`] is what runs for ever, [`api`] is what a supervisor asks of it.
+//! - [`cli`] has the commands, [`worker`] puts a running worker together, [`api`] serves its health and metrics.
 //! - [`queue`] takes jobs, each once at a time and under a lease; [`jobs`] says what each kind of job does, as a list of
-//!   [`steps`]; [`reconcile`] compares the hosts with the database; [`maintenance`] keeps what grows within its bounds.
-//! - [`guest`] speaks to the inside of a pod, [`docker`] to what is around it.
+//!   [`steps`]; [`reconcile`] compares the hosts with the database; [`maintenance`] has the scheduled tasks.
+//! - [`guest`] works inside a pod, [`docker`] on its container, volumes and network.
 //! - [`fleet`] knows the hosts, [`transcript`] writes down each command, [`remote`] runs it there, fenced.
-//! - [`podspec`] turns a pod's config into what is wanted; [`secrets`] seals what the database is not to know.
+//! - [`podspec`] turns a pod's config into what is wanted; [`secrets`] seals what the database must not know.
 //! - [`store`] is all SQL; [`model`] holds the words that all of them share.
 
 pub mod api;

@@ -2,8 +2,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-/// What a thread may need to parse: a host key may be a certificate in a certificate, as deep as a packet of SSH holds,
-/// and russh 0.62 follows it by recursion (docs/advisories.md). It is address space, not memory.
+/// Enough for any host key: it may be certificates nested as deep as a packet of SSH holds, which russh 0.62 parses by
+/// recursion (docs/advisories.md). It is address space, not memory.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 fn main() -> anyhow::Result<ExitCode> {

@@ -1,5 +1,5 @@
-//! The order of the rooms: a module uses what is in its own room and in those below it, and none is in a circle with
-//! another. What only leads elsewhere, a `pub use`, counts as what it leads to.
+//! Tests the order of the rooms: a module uses only its own room and those below it, and no modules use each other in a
+//! circle. A `pub use` counts as what it leads to.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// The top floor first.
+/// The top first.
 const ROOMS: [&str; 22] = [
     "main",
     "cli",
@@ -37,17 +37,17 @@ const ROOMS: [&str; 22] = [
     "fault",
     "model",
 ];
-/// They look at all rooms.
+/// These use all rooms, so they are not checked.
 const OUTSIDE: [&str; 3] = ["lib", "fuzz", "rooms"];
 
 type Segments = Vec<String>;
 
-/// What a module's file says of others.
+/// How a module's file refers to others.
 #[derive(Default)]
 struct Module {
-    /// Where a name of it leads, through a `pub use`.
+    /// Where each name of a `pub use` leads.
     leads: BTreeMap<String, Segments>,
-    /// What it uses, from the crate's root.
+    /// The paths that it uses, from the crate's root.
     uses: Vec<Segments>,
 }
 
@@ -58,7 +58,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// A path from the crate's root; `None` where it leads out of the crate, or to something of the module's own.
+    /// The path from the crate's root; `None` where it leads out of the crate, or to an item of the module itself.
     fn absolute(&self, path: &[String]) -> Option<Segments> {
         let supers = path.iter().take_while(|segment| *segment == "super").count();
         let from = |base: &[String], skipped: usize| Some([base, &path[skipped..]].concat());
@@ -146,7 +146,7 @@ fn graph() -> BTreeMap<String, BTreeSet<String>> {
         (path.clone(), reader.module)
     };
     let modules: BTreeMap<Segments, Module> = sources.iter().map(read).collect();
-    // The module that a path leads to in the end.
+    // Follows each `pub use` to the module that a path leads to.
     let find = |path: &Segments| {
         let mut path = path.clone();
         loop {

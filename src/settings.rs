@@ -276,7 +276,7 @@ impl Settings {
             self.ssh_private_key_file.as_deref(),
         )?;
         let Some((key, origin)) = set else { return Ok(None) };
-        // Environment files often hold a key in one line.
+        // Environment files often hold a key in one line, with `\n` for its line ends.
         let key = format!("{}\n", key.expose_secret().replace("\\n", "\n").trim());
         russh::keys::decode_secret_key(&key, None).map_err(|error| {
             SettingsError(format!(
@@ -287,7 +287,7 @@ impl Settings {
         Ok(Some(key.into()))
     }
 
-    /// The keys of the pods' secrets. There may be none: then nothing is sealed, and nothing that is sealed opens.
+    /// The keys of the pods' secrets. Without one, nothing is sealed, and no sealed secret opens.
     ///
     /// # Errors
     /// A file can't be read, or what is set is not a key.
@@ -313,7 +313,7 @@ impl Settings {
     }
 }
 
-/// What is set as NAME, or else in the file that `NAME_FILE` names, with where it was found.
+/// The value of NAME, or else of the file that `NAME_FILE` names, and where it was found.
 fn itself_or_in_a_file(
     name: &str,
     value: Option<&SecretString>,

@@ -3,8 +3,8 @@
 //! The rooms, the top first; what a room uses is below it:
 //!
 //! - [`cli`] has the commands, [`worker`] puts a running worker together, [`api`] serves its health and metrics.
-//! - [`queue`] takes jobs, each once at a time and under a lease; [`jobs`] says what each kind of job does, as a list of
-//!   [`steps`]; [`reconcile`] compares the hosts with the database; [`maintenance`] has the scheduled tasks.
+//! - [`queue`] takes jobs, each once at a time and under a lease; [`jobs`] says what each kind of job does, as a list
+//!   of [`steps`]; [`reconcile`] compares the hosts with the database; [`maintenance`] has the scheduled tasks.
 //! - [`guest`] works inside a pod, [`docker`] on its container, volumes and network.
 //! - [`fleet`] knows the hosts, [`transcript`] writes down each command, [`remote`] runs it there, fenced.
 //! - [`podspec`] turns a pod's config into what is wanted; [`secrets`] seals what the database must not know.

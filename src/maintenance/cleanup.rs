@@ -1,6 +1,6 @@
-//! The cleanup deletes old rows of `pod_logs`, the oldest rows of a pod whose log is too large, and jobs that finished long
-//! ago. It works in batches, so that no lock is held for long. The database computes the age of a row from its own clock,
-//! so that a worker whose clock is wrong deletes nothing fresh.
+//! The cleanup deletes old rows of `pod_logs`, the oldest rows of a pod whose log is too large, and jobs that finished
+//! long ago. It works in batches, so that no lock is held for long. The database computes the age of a row from its own
+//! clock, so that a worker whose clock is wrong deletes nothing fresh.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The tasks of the schedule. Every worker sees each tick at the same moment; the one that inserts its row does the work.
+//! The tasks of the schedule. Every worker sees each tick at the same time; the one that inserts its row does the work.
 
 pub mod cleanup;
 pub mod images;

@@ -1,4 +1,4 @@
-//! Renews the leases of the jobs that this process runs, and stops those that were cancelled or that another worker has.
+//! Renews the leases of the jobs that this process runs, and stops those that are cancelled or that another worker has.
 
 use std::{
     sync::Arc,
@@ -15,8 +15,8 @@ use crate::{jobs::StopReason, model::LeaseClock, store::jobs};
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// How long after its last renewal a worker may still act; then it stops what it runs.
 pub const LEASE_VALIDITY: Duration = Duration::from_secs(10);
-/// How long a worker waits for its database. Longer than [`LEASE_VALIDITY`], so that a slow or absent database ends a job
-/// by its lease, and not by a failed query, which costs an attempt.
+/// How long a worker waits for its database. Longer than [`LEASE_VALIDITY`], so that a slow or absent database ends a
+/// job by its lease, and not by a failed query, which costs an attempt.
 pub const DATABASE_PATIENCE: Duration = LEASE_VALIDITY.saturating_mul(2);
 /// The channel on which the database announces the cancel of a running job.
 const CANCELS: &str = "pod_job_cancels";

@@ -1,5 +1,5 @@
-//! The queue: `pod_jobs` holds the jobs, and apalis delivers wakeups, which name pods that have a job to run. The claim, the
-//! lease and the rescue are ours, because apalis keeps none of them through a crash. Knows no step, no spec and no host.
+//! The queue: `pod_jobs` holds the jobs, and apalis delivers wakeups, which name pods with a job to run. The claim,
+//! the lease and the rescue are ours, because apalis keeps none of them through a crash. Knows no step, spec or host.
 
 mod leases;
 mod pool;

@@ -1,7 +1,7 @@
 //! The worker pool: apalis delivers wakeups, and each is handled by claiming the pod's next job and running it.
 //!
-//! An execution is a separate task, which outlives the apalis worker that started it: an apalis worker ends when it loses
-//! the database, and is replaced by one of another name.
+//! An execution is a separate task, which outlives the apalis worker that started it: an apalis worker ends when it
+//! loses the database, and is replaced by one of another name.
 
 use std::{sync::Arc, time::Duration};
 
@@ -132,8 +132,8 @@ async fn keep_delivering(pool: &Arc<Pool>, queue: Queue) {
     }
 }
 
-/// Runs one apalis worker until it ends or the pool drains. It may fetch more wakeups than it has free slots; those that
-/// wait are offered to the other workers, and the first with a free slot handles them.
+/// Runs one apalis worker until it ends or the pool drains. It may fetch more wakeups than it has free slots; those
+/// that wait are offered to the other workers, and the first with a free slot handles them.
 async fn deliver(pool: &Arc<Pool>, queue: Queue, generation: u32) -> Result<(), BoxDynError> {
     let (db, slots) = (&pool.db, usize::try_from(pool.settings.concurrency)?);
     let name = format!("{}-{}-{generation}", pool.name, queue.name());

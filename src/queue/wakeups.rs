@@ -1,5 +1,5 @@
-//! Listens for new wakeups over one connection, and wakes only the queue that each is for, because waking an apalis worker
-//! costs a fetch. Wakeups that arrive together cause one fetch.
+//! Listens for new wakeups over one connection, and wakes only the queue that each is for, because waking an apalis
+//! worker costs a fetch. Wakeups that arrive together cause one fetch.
 
 use std::{sync::Arc, time::Duration};
 

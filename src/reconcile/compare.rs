@@ -53,8 +53,8 @@ pub struct Differences {
     pub unknown: Vec<String>,
 }
 
-/// What is compared. The pods are read before and after the host is listed, so that one that changes meanwhile is left to
-/// the next comparison.
+/// What is compared. The pods are read before and after the host is listed, so that one that changes meanwhile is left
+/// to the next comparison.
 pub struct Sides<'a> {
     pub server_id: &'a str,
     pub installation: &'a str,

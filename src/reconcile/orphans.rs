@@ -1,6 +1,6 @@
-//! Orphans: quarantined when they are new, and removed when they are seen again after the grace period. Each command runs
-//! for the pod on the label, under a lease that is newer than any that the host has seen, so that whatever still acts for
-//! this pod there is ended first.
+//! Orphans: quarantined when they are new, and removed when they are seen again after the grace period. Each command
+//! runs for the pod on the label, under a lease that is newer than any that the host has seen, so that whatever still
+//! acts for this pod there is ended first.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

@@ -28,7 +28,7 @@ pub struct Reconciler {
     /// How long something that no pod accounts for is left alone after it was first seen.
     pub(super) grace: Duration,
     pub(super) turns: Arc<Semaphore>,
-    /// Where orphans, fence files aside, are of more pods than this, none is touched: the database may be the wrong one.
+    /// Where orphans, fence files aside, are of more pods than this, none is touched: the database may be wrong.
     pub max_removals: usize,
     /// Say what would be done, and change nothing.
     pub dry_run: bool,

@@ -1,5 +1,5 @@
-//! Follows Docker's events on every host, so that a container that dies is noticed at once. After a stream has ended, the
-//! whole host is compared: no event reports what happened meanwhile.
+//! Follows Docker's events on every host, so that a container that dies is noticed at once. After a stream has ended,
+//! the whole host is compared: no event reports what happened meanwhile.
 
 use std::{collections::HashMap, time::Duration};
 

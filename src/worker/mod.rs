@@ -1,5 +1,5 @@
-//! The composition of a running worker: the queue, the schedule, the fleet, the events of its hosts and the HTTP server,
-//! made from the settings and stopped together.
+//! The composition of a running worker: the queue, the schedule, the fleet, the events of its hosts and the HTTP
+//! server, made from the settings and stopped together.
 
 mod schedule;
 mod signals;

@@ -8,7 +8,7 @@ export function configProblems(config: unknown): ConfigProblem[] {
   const problems = (validate.errors ?? []).filter(({ keyword }) => keyword !== "anyOf");
   return problems.map(({ instancePath, keyword, message, params }) => ({
     path: path(instancePath, keyword === "additionalProperties" ? String(params["additionalProperty"]) : undefined),
-    message: keyword === "additionalProperties" ? "is not a key of a pod's config" : describe(message, keyword, params),
+    message: keyword === "additionalProperties" ? unknownKey(instancePath) : describe(message, keyword, params),
   }));
 }
 
@@ -18,6 +18,10 @@ export function checkConfig(config: unknown): asserts config is PodConfig {
   if (problems.length === 0) return;
   const told = problems.map(({ path, message }) => (path ? `${path} ${message}` : `it ${message}`));
   throw new InvalidConfig(`The pod's config can't be used: ${[...new Set(told)].join("; ")}.`, problems);
+}
+
+function unknownKey(of: string): string {
+  return of === "/environment" ? "is not the name of an environment variable" : "is not a key of a pod's config";
 }
 
 function describe(message: string | undefined, keyword: string, params: Record<string, unknown>): string {

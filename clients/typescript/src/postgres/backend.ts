@@ -83,10 +83,11 @@ export class PostgresBackend implements Backend {
   }
 
   async putSecret(tx: Queryable, { podId, kind, name, value }: NewSecret): Promise<void> {
+    // `excluded.value` would be read, and the app's role may not read a value.
     await run(
       tx,
       `INSERT INTO pinacle.pod_secrets (pod_id, kind, name, value) VALUES ($1::text, $2::text, $3::text, $4::text)
-       ON CONFLICT (pod_id, kind, name) DO UPDATE SET value = excluded.value`,
+       ON CONFLICT (pod_id, kind, name) DO UPDATE SET value = $4::text`,
       [podId, kind, name, value],
       { podId },
     );

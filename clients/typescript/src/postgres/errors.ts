@@ -11,7 +11,7 @@ import {
   SlugTaken,
 } from "../errors.js";
 
-type Fields = Record<string, unknown>;
+type Fields = Record<string, unknown> & { constraint?: unknown };
 
 interface Refusal {
   sqlstate: string;
@@ -29,8 +29,9 @@ function refusalOf(error: unknown, depth = 0): Refusal | null {
   // P1… to P9… are Prisma's own.
   if (typeof sqlstate === "string" && /^[0-9A-Z]{5}$/.test(sqlstate) && !/^P[1-9]/.test(sqlstate)) {
     const message = String(fields["originalMessage"] ?? fields["message"]);
-    const named = fields["constraint"] ?? / constraint "([^"]+)"/.exec(message)?.[1];
-    return { sqlstate, message, constraint: typeof named === "string" ? named : undefined };
+    const { constraint } = fields;
+    const named = typeof constraint === "string" ? constraint : / constraint "([^"]+)"/.exec(message)?.[1];
+    return { sqlstate, message, constraint: named };
   }
   for (const inner of ["driverAdapterError", "meta", "cause"]) {
     const refusal = refusalOf(fields[inner], depth + 1);

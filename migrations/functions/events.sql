@@ -24,3 +24,14 @@ FOR EACH ROW WHEN (
 ) EXECUTE FUNCTION pinacle.announce_job();
 CREATE OR REPLACE TRIGGER pods_announce_update AFTER UPDATE OF status ON pinacle.pods
 FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION pinacle.announce_pod();
+
+-- What a page that shows the log follows. Output is announced without its text: a follower reads on from where it is.
+CREATE OR REPLACE FUNCTION pinacle.announce_log() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pg_notify('pod_log_events', json_build_object('pod_id', NEW.pod_id, 'log_id', NEW.id)::text);
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER pod_logs_announce AFTER INSERT OR UPDATE OF stdout, stderr, exit_code ON pinacle.pod_logs
+FOR EACH ROW EXECUTE FUNCTION pinacle.announce_log();

@@ -12,6 +12,7 @@ use std::{
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable};
 use sqlx::PgPool;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -25,9 +26,12 @@ use crate::{
     store::{StoreError, logs, steps::Progress},
 };
 
-/// How often a page that polls sees new output at first. The pause grows with what is written already, so that
-/// the database rewrites a bounded amount a second however long the log gets.
+/// How often new output is written at first. The pause grows with what is written already, so that the database rewrites
+/// a bounded amount a second however long the log gets.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(250);
+/// How long the first output after a pause is held back: most commands that print have ended by then, and need no write
+/// but the last.
+const FIRST_OUTPUT_DELAY: Duration = Duration::from_millis(50);
 const BYTES_PER_FLUSH_INTERVAL: usize = 64 * 1024;
 /// A finished command's row is worth waiting for the database; beyond this the lease is lost anyway.
 const FINISH_RETRIES: usize = 6;
@@ -217,16 +221,25 @@ impl Recorder {
             outcome
         };
         let write_while_it_runs = async {
+            let mut not_before = Instant::now();
             loop {
+                let due = async {
+                    streams.printed.notified().await;
+                    tokio::time::sleep_until(not_before.max(Instant::now() + FIRST_OUTPUT_DELAY).into()).await;
+                };
                 tokio::select! {
-                    () = tokio::time::sleep(streams.pause()) => {}
+                    () = due => {}
                     () = ended.cancelled() => return,
                 }
                 match streams.flush(&self.db, &self.fence, log_id).await {
                     Err(StoreError::Fenced { .. }) => return cancel.cancel(),
-                    Err(StoreError::Database(error)) => tracing::debug!(%error, "The output waits for the database."),
+                    Err(StoreError::Database(error)) => {
+                        tracing::debug!(%error, "The output waits for the database.");
+                        streams.printed.notify_one();
+                    }
                     Ok(()) => {}
                 }
+                not_before = Instant::now() + streams.pause();
             }
         };
         // A write that has begun is not dropped when the command ends: what the row holds would be unknown then.
@@ -235,7 +248,11 @@ impl Recorder {
 }
 
 /// Both streams of a command on their way into its row.
-struct Streams(Mutex<[Stream; 2]>);
+struct Streams {
+    both: Mutex<[Stream; 2]>,
+    /// There is output that the row may not show yet.
+    printed: Notify,
+}
 
 struct Stream {
     /// The beginning of the stream as it came, where the caller decides by it.
@@ -294,11 +311,11 @@ impl Streams {
             stored: 0,
             unknown: false,
         };
-        Self(Mutex::new([stream(!confidential, true), stream(true, false)]))
+        Self { both: Mutex::new([stream(!confidential, true), stream(true, false)]), printed: Notify::new() }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut [Stream; 2]) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.both.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn finish(&self) {
@@ -351,9 +368,11 @@ impl Streams {
 impl Output for &Streams {
     async fn stdout(&mut self, bytes: &[u8]) {
         self.with(|[stdout, _]| stdout.push(bytes));
+        self.printed.notify_one();
     }
 
     async fn stderr(&mut self, bytes: &[u8]) {
         self.with(|[_, stderr]| stderr.push(bytes));
+        self.printed.notify_one();
     }
 }

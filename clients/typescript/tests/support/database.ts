@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 
 import pg from "pg";
 
-const WORKER = process.env["PINACLE_WORKER"] ?? "pinacle-worker";
+export const WORKER = process.env["PINACLE_WORKER"] ?? "pinacle-worker";
 
 /** A migrated database of a test's own, and a role for the app that has what `pinacle-worker grant` gives. */
 export class Database {

@@ -3,14 +3,15 @@
 # need root.
 
 stack := deploy/dev/stack
-scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare deploy/dev/test deploy/dev/advisories .ci/run
+scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare deploy/dev/test deploy/dev/client \
+	deploy/dev/advisories .ci/run
 # These read an environment that exists only in a pod.
 pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish docker/service/log/run docker/services/*/run \
 	docker/services/*/finish src/guest/scripts/*.sh src/podspec/templates/*.sh)
 # These run on a pod host. They use `-ef`, which is not in POSIX, but in every sh.
 host_scripts := src/remote/guard.sh src/docker/scripts/way-out.sh src/reconcile/inventory.sh src/maintenance/images.sh
 
-.PHONY: demo check test test-db test-apps chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
+.PHONY: demo check test test-client client-types test-db test-apps chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
 
 # A pod's life, from the web app's insert to its end.
 demo:
@@ -27,11 +28,24 @@ test-db:
 	RUST_TEST_THREADS=10 $(stack) run-db deploy/dev/test db::$(only)
 
 # Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser. Prints the ten slowest tests.
-# `only=pods::` runs the tests with this in their names.
+# `only=pods::` runs the worker's tests with this in their names.
 test:
 	$(stack) test-tools
 	cargo test --locked --package pinacle-guard
 	$(stack) run deploy/dev/test $(only)
+	$(if $(only),,$(stack) run deploy/dev/client test)
+
+# The TypeScript client's part of it. `only=logs` runs clients/typescript/tests/logs.test.ts.
+test-client:
+	$(stack) test-tools
+	cargo build --locked
+	$(stack) run deploy/dev/client test $(only)
+
+# Writes the client's types from the schema and from `pinacle-worker schema`.
+client-types:
+	$(stack) test-tools
+	cargo build --locked
+	$(stack) run-db deploy/dev/client types
 
 # Real frameworks from their registries, from Django to Next.js, each in a pod. `only=apps::django` runs one.
 only_apps := $(or $(only),apps::)

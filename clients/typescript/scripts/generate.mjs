@@ -1,6 +1,7 @@
 // Writes src/generated from the migrated schema and from `pinacle-worker schema`; with --check, only says what is stale.
-// It reads DATABASE_URL, a database that `pinacle-worker migrate` has migrated, and PINACLE_WORKER, the program.
+// It makes a database of its own on the server of DATABASE_URL. PINACLE_WORKER is the program.
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { compile } from "json-schema-to-typescript";
 import pg from "pg";
@@ -129,22 +130,45 @@ function drizzle(tables) {
   );
 }
 
-async function files() {
-  const db = new pg.Client({ connectionString: process.env.DATABASE_URL });
+function worker(args, url) {
+  const env = { ...process.env, DATABASE_URL: url };
+  return execFileSync(process.env.PINACLE_WORKER ?? "pinacle-worker", args, { encoding: "utf8", env });
+}
+
+async function connected(url, work) {
+  const db = new pg.Client({ connectionString: url });
   await db.connect();
   try {
-    const tables = await introspect(db);
-    const schema = JSON.parse(execFileSync(process.env.PINACLE_WORKER ?? "pinacle-worker", ["schema"], { encoding: "utf8" }));
-    const config = await compile(schema, "PodConfig", { bannerComment: HEAD.trim(), style: { printWidth: 120 } });
-    return {
-      "schema.ts": types(tables),
-      "drizzle.ts": drizzle(tables),
-      "pod-config.ts": config,
-      "pod-config.schema.json": `${JSON.stringify(schema, null, 2)}\n`,
-    };
+    return await work(db);
   } finally {
     await db.end();
   }
+}
+
+async function migratedTables() {
+  const name = `pinacle_types_${randomBytes(8).toString("hex")}`;
+  return connected(process.env.DATABASE_URL, async (admin) => {
+    await admin.query(`CREATE DATABASE ${name}`);
+    try {
+      const url = new URL(process.env.DATABASE_URL);
+      url.pathname = `/${name}`;
+      worker(["migrate"], url.href);
+      return await connected(url.href, introspect);
+    } finally {
+      await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
+    }
+  });
+}
+
+async function files() {
+  const tables = await migratedTables();
+  const schema = JSON.parse(worker(["schema"], process.env.DATABASE_URL));
+  return {
+    "schema.ts": types(tables),
+    "drizzle.ts": drizzle(tables),
+    "pod-config.ts": await compile(schema, "PodConfig", { bannerComment: HEAD.trim(), style: { printWidth: 120 } }),
+    "pod-config.schema.json": `${JSON.stringify(schema, null, 2)}\n`,
+  };
 }
 
 const check = process.argv.includes("--check");

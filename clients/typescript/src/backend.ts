@@ -78,6 +78,8 @@ export interface Backend {
 
   /** Returns the id, or null where there is a pod with this id. */
   insertPod(tx: Queryable, pod: NewPod): Promise<string | null>;
+  /** The pod's first `create`, or null where none was enqueued. */
+  createJob(tx: Queryable, podId: string): Promise<string | null>;
   putSecret(tx: Queryable, secret: NewSecret): Promise<void>;
   deleteSecret(tx: Queryable, secret: Omit<NewSecret, "value">): Promise<boolean>;
   enqueue(tx: Queryable, job: NewJob): Promise<string>;

@@ -56,15 +56,13 @@ export class Pods {
     checkConfig(config);
     return this.#backend.transaction(tx, async (tx) => {
       const { id, name, slug, serverId, ownerId } = input;
-      const inserted = await this.#backend.insertPod(tx, { id, name, slug, config, serverId, ownerId });
-      const podId = inserted ?? (await this.#sameWish(tx, input));
-      if (inserted !== null) {
-        for (const [name, value] of Object.entries(input.secrets?.env ?? {})) {
-          await this.#secrets.put({ podId, kind: "env", name }, value, { tx });
-        }
-        if (input.secrets?.deployKey !== undefined) {
-          await this.#secrets.put({ podId, kind: "deploy_key", name: "" }, input.secrets.deployKey, { tx });
-        }
+      const podId = await this.#backend.insertPod(tx, { id, name, slug, config, serverId, ownerId });
+      if (podId === null) return this.#sameWish(tx, input);
+      for (const [name, value] of Object.entries(input.secrets?.env ?? {})) {
+        await this.#secrets.put({ podId, kind: "env", name }, value, { tx });
+      }
+      if (input.secrets?.deployKey !== undefined) {
+        await this.#secrets.put({ podId, kind: "deploy_key", name: "" }, input.secrets.deployKey, { tx });
       }
       const { requestedBy } = input;
       const job = { podId, kind: "create", payload: {}, runAt: undefined, priority: 0, requestedBy } as const;
@@ -72,13 +70,13 @@ export class Pods {
     });
   }
 
-  // The pod that is there already, where it is the one that was asked for: a form that was sent twice.
-  async #sameWish(tx: Queryable, { id, slug, ownerId }: CreatePod): Promise<string> {
-    const there = id === undefined ? null : await this.#backend.pod(id, tx);
-    if (there && there.slug === slug && there.ownerId === (ownerId ?? null) && there.destroyedAt === null) {
-      return there.id;
-    }
-    throw new PodExists(`There is a pod "${id}" already. Leave the id out, or choose another.`);
+  // What is there already, where it is what was asked for: a form that was sent twice.
+  async #sameWish(tx: Queryable, { id, slug, ownerId }: CreatePod): Promise<{ podId: string; jobId: string }> {
+    const pod = id === undefined ? null : await this.#backend.pod(id, tx);
+    const isSame = pod?.slug === slug && pod.ownerId === (ownerId ?? null) && pod.destroyedAt === null;
+    const jobId = isSame ? await this.#backend.createJob(tx, pod.id) : null;
+    if (!isSame || jobId === null) throw new PodExists(`There is a pod "${id}" already. Leave the id out, or choose another.`);
+    return { podId: pod.id, jobId };
   }
 
   /** The pod, or null where there is none with this id. */

@@ -53,6 +53,7 @@ install_test_tools() {
   # Needed even if DATABASE_URL is set: some tests break a database, and start their own for that.
   if ! postgres_bin >/dev/null; then missing+=(postgresql); fi
   if ((${#missing[@]})); then apt_install "${missing[@]}"; fi
+  node_up
 }
 
 apt_install() {

@@ -82,6 +82,11 @@ export class PostgresBackend implements Backend {
     return rows[0]?.id ?? null;
   }
 
+  async createJob(tx: Queryable, podId: string): Promise<string | null> {
+    const text = "SELECT id FROM pinacle.pod_jobs WHERE pod_id = $1::text AND kind = 'create' ORDER BY position LIMIT 1";
+    return (await run<{ id: string }>(tx, text, [podId], { podId }))[0]?.id ?? null;
+  }
+
   async putSecret(tx: Queryable, { podId, kind, name, value }: NewSecret): Promise<void> {
     // `excluded.value` would be read, and the app's role may not read a value.
     await run(

@@ -58,6 +58,10 @@ export class MemoryBackend implements Backend {
     return rules.insertPod(this.#rows, pod);
   }
 
+  async createJob(_tx: Queryable, podId: string): Promise<string | null> {
+    return [...this.#rows.jobs.values()].find((job) => job.podId === podId && job.kind === "create")?.id ?? null;
+  }
+
   async putSecret(_tx: Queryable, secret: NewSecret): Promise<void> {
     rules.putSecret(this.#rows, secret);
   }

@@ -43,23 +43,23 @@ export interface NewSecret {
 }
 
 export interface PodFilter {
-  ownerId?: string;
-  status?: PodStatus | readonly PodStatus[];
-  serverId?: string;
+  ownerId?: string | undefined;
+  status?: PodStatus | readonly PodStatus[] | undefined;
+  serverId?: string | undefined;
   /** Destroyed pods, too. */
-  includeDestroyed?: boolean;
+  includeDestroyed?: boolean | undefined;
 }
 
 export interface JobFilter {
-  podId?: string;
-  status?: JobStatus | readonly JobStatus[];
+  podId?: string | undefined;
+  status?: JobStatus | readonly JobStatus[] | undefined;
 }
 
 /** A part of a list: up to `limit` rows behind the one with the id `after`. */
 export interface Page {
   /** 100 if left out, 1000 at most. */
-  limit?: number;
-  after?: string;
+  limit?: number | undefined;
+  after?: string | undefined;
 }
 
 /** A row of the log with its place in the order: microseconds since 1970, as a number has no room for them. */

@@ -14,7 +14,7 @@ export interface ClientOptions {
   /** The app's own pool. One of its connections listens while somebody follows. */
   pool: Pool;
   /** What `pinacle-worker secrets public-key` prints; without it, secrets are stored plain until a worker seals them. */
-  secretsKey?: string;
+  secretsKey?: string | undefined;
 }
 
 export class Client {
@@ -44,7 +44,7 @@ export class Client {
    * The changes of one pod and its jobs, its present state first; or of all pods, from now on. A state in between may
    * be missing, after a connection was lost or where the reader is slow, but never the last one.
    */
-  events(podId?: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<PodEvent, void> {
+  events(podId?: string, options: { signal?: AbortSignal | undefined } = {}): AsyncGenerator<PodEvent, void> {
     return this.#events.read(podId, options.signal);
   }
 

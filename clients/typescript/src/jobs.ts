@@ -4,19 +4,19 @@ import type { Job, JobKind, JobStep } from "./generated/schema.js";
 import type { InTransaction } from "./pods.js";
 
 export interface EnqueueJob extends InTransaction {
-  payload?: object;
+  payload?: object | undefined;
   /** Not before; now if left out. */
-  runAt?: Date;
+  runAt?: Date | undefined;
   /** Higher first, within the same moment; 0 if left out. */
-  priority?: number;
+  priority?: number | undefined;
   /** Who asked, as the admin's page shows it. */
-  requestedBy?: string;
+  requestedBy?: string | undefined;
 }
 
 export interface WaitForJob {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Milliseconds; without end if left out. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 export class Jobs {

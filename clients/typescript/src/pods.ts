@@ -7,29 +7,29 @@ import type { Secrets } from "./secrets.js";
 
 export interface CreatePod {
   /** Up to 100 letters, digits, `_`, `.` and `-`. Where a form brings its own, sending it twice makes one pod. */
-  id?: string;
+  id?: string | undefined;
   /** Shown to people. */
   name: string;
   /** A part of the pod's hostname, unique among pods that are not destroyed: up to 43 small letters, digits, hyphens. */
   slug: string;
-  config?: PodConfig;
+  config?: PodConfig | undefined;
   /** Whose pod it is; limits are held per owner. */
-  ownerId?: string;
+  ownerId?: string | undefined;
   /** The host; the worker picks one where this is left out. */
-  serverId?: string;
+  serverId?: string | undefined;
   secrets?: {
     /** Environment variables of everything in the pod. */
-    env?: Record<string, string>;
+    env?: Record<string, string> | undefined;
     /** A private key in OpenSSH's format, by which the repository is cloned. */
-    deployKey?: string;
+    deployKey?: string | undefined;
   };
   /** Who asked, as the admin's page shows it. */
-  requestedBy?: string;
+  requestedBy?: string | undefined;
 }
 
 export interface InTransaction {
   /** The app's own transaction; without one, the client makes its own. */
-  tx?: Queryable;
+  tx?: Queryable | undefined;
 }
 
 const PORTION = 100;
@@ -95,21 +95,21 @@ export class Pods {
    * @throws {NotFailed} the pod is in another state
    * @throws {NoSuchPod}
    */
-  requeue(podId: string, { requestedBy, tx }: { requestedBy?: string } & InTransaction = {}): Promise<string> {
+  requeue(podId: string, { requestedBy, tx }: { requestedBy?: string | undefined } & InTransaction = {}): Promise<string> {
     return this.#backend.transaction(tx, (tx) => this.#backend.requeue(tx, podId, requestedBy));
   }
 
   /** Requeues the failed pods, each in a transaction of its own, and returns how many. */
   async requeueFailed(
-    { requestedBy, ...filter }: { requestedBy?: string } & Pick<PodFilter, "ownerId" | "serverId"> = {},
+    { requestedBy, ...filter }: { requestedBy?: string | undefined } & Pick<PodFilter, "ownerId" | "serverId"> = {},
   ): Promise<number> {
     let requeued = 0;
     let after: string | undefined;
     for (;;) {
-      const page = await this.list({ ...filter, status: "failed", limit: PORTION, ...(after !== undefined && { after }) });
+      const page = await this.list({ ...filter, status: "failed", limit: PORTION, after });
       for (const pod of page) {
         try {
-          await this.requeue(pod.id, requestedBy === undefined ? {} : { requestedBy });
+          await this.requeue(pod.id, { requestedBy });
           requeued += 1;
         } catch (error) {
           // Somebody else requeued or destroyed it meanwhile.

@@ -23,12 +23,12 @@ export type LogEvent = { cursor: string; id: string } & (
 
 export interface LogOptions {
   /** The cursor of the last event that was read; the beginning if left out. */
-  after?: string;
+  after?: string | undefined;
   /** Go on with what comes, until the signal is aborted. */
-  follow?: boolean;
+  follow?: boolean | undefined;
   /** Commands that were run on the host, too. */
-  all?: boolean;
-  signal?: AbortSignal;
+  all?: boolean | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /** Rows that are held in memory at a time; each may have 2 MiB. */

@@ -1,17 +1,17 @@
-//! What the worker needs of the database itself.
+//! Checks of the database itself: its version, and whether notifications arrive.
 
 use std::time::Duration;
 
 use sqlx::{PgPool, postgres::PgListener};
 use uuid::Uuid;
 
-/// The oldest PostgreSQL that will do.
+/// The oldest major version of PostgreSQL that works.
 pub const MIN_MAJOR_VERSION: i32 = 15;
 
-/// How long a notification may be on its way.
+/// How long the check waits for its notification.
 const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The server's major version, and its version as it gives it.
+/// PostgreSQL's major version, and its version as text.
 pub async fn version(db: &PgPool) -> Result<(i32, String), sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT current_setting('server_version_num')::int / 10000 AS "major!",
@@ -22,8 +22,8 @@ pub async fn version(db: &PgPool) -> Result<(i32, String), sqlx::Error> {
     Ok((row.major, row.version))
 }
 
-/// Whether a notification of one connection arrives at another. Behind a pooler that gives each transaction another
-/// connection, it is not.
+/// Whether a notification from one connection arrives at another. It does not behind a pooler that gives each
+/// transaction another connection.
 pub async fn notifications_arrive(db: &PgPool) -> Result<bool, sqlx::Error> {
     let channel = format!("pinacle_check_{}", Uuid::new_v4().simple());
     let mut listener = PgListener::connect_with(db).await?;

@@ -2,7 +2,7 @@
 
 use sqlx::PgPool;
 
-/// The server is about to have the image, and from us.
+/// Records that a worker is about to fetch the image to the server.
 pub async fn fetched(db: &PgPool, server_id: &str, image: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO pinacle.server_images (server_id, image) VALUES ($1, $2)
@@ -22,7 +22,7 @@ pub async fn of_server(db: &PgPool, server_id: &str) -> Result<Vec<String>, sqlx
         .await
 }
 
-/// The server has these no more.
+/// Forgets images that the server no longer has.
 pub async fn gone(db: &PgPool, server_id: &str, images: &[String]) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM pinacle.server_images WHERE server_id = $1 AND image = ANY ($2)", server_id, images)
         .execute(db)

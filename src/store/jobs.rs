@@ -1,4 +1,4 @@
-//! The jobs: the truth of the queue. Claiming one bumps the pod's lease; whatever its execution writes from then on
+//! The table of jobs, which is the queue. A claim increments the pod's lease, and every later write of the execution
 //! carries that lease.
 
 mod claim;
@@ -35,7 +35,7 @@ pub struct Job {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// The app's insert, with a double click collapsed.
+/// Inserts a job as the app does; a double click gives one job.
 pub async fn enqueue(db: &PgPool, pod_id: &str, kind: JobKind, requested_by: &str) -> Result<String, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT pinacle.enqueue_pod_job($1, $2, requested_by => $3) AS "id!""#,

@@ -33,8 +33,8 @@ pub struct LogRow {
     pub job_id: Option<String>,
 }
 
-/// Writes the row of a command before it runs. The clock is read as the row is written, so that rows of one
-/// transaction would keep their order, too.
+/// Writes the row of a command before it runs. It reads the clock, not the transaction's time, so that rows of one
+/// transaction keep their order.
 pub async fn begin(db: impl PgExecutor<'_>, fence: &Fence, log: &NewLog<'_>) -> Result<String, StoreError> {
     const WHAT: &str = "a command's row";
     fault::boundary(|| WHAT.to_owned());
@@ -54,8 +54,7 @@ pub async fn begin(db: impl PgExecutor<'_>, fence: &Fence, log: &NewLog<'_>) -> 
     .ok_or_else(|| fence.lost(WHAT))
 }
 
-/// Adds output to the row of a command that runs. What is sent is what is new, so a long log costs as much as it is
-/// long.
+/// Adds output to the row of a running command. Only new output is sent, so the cost is linear in the output.
 pub async fn write(
     db: &PgPool,
     fence: &Fence,
@@ -124,7 +123,7 @@ impl Cursor {
     }
 }
 
-/// Up to `limit` rows of a pod behind the cursor, the oldest first; infrastructure commands where `all`.
+/// Up to `limit` rows of a pod behind the cursor, the oldest first; with infrastructure commands if `all`.
 pub async fn page(
     db: &PgPool,
     pod_id: &str,
@@ -167,7 +166,7 @@ pub async fn delete_older(db: &PgPool, age: Duration, batch: i64) -> Result<u64,
 /// A pod that has a log.
 pub struct LoggedPod {
     pub pod_id: String,
-    /// Whether the log has more than so many bytes.
+    /// Whether the log has more bytes than were asked about.
     pub is_larger: bool,
 }
 
@@ -185,7 +184,7 @@ pub async fn pods(db: &PgPool, after: &str, bytes: i64, portion: i64) -> Result<
     .await
 }
 
-/// Deletes up to `batch` of a pod's oldest rows, those of its newest `bytes` left out, and those of commands that run.
+/// Deletes up to `batch` rows of a pod's log beyond its newest `bytes`, except those of running commands.
 pub async fn delete_beyond(db: &PgPool, pod_id: &str, bytes: i64, batch: i64) -> Result<u64, sqlx::Error> {
     let deleted = sqlx::query!(
         "DELETE FROM pinacle.pod_logs WHERE id IN (

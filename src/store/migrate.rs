@@ -1,4 +1,4 @@
-//! The schema `pinacle`: its tables by numbered migrations, its functions and triggers as they stand in
+//! Creates and upgrades the schema `pinacle`: tables by numbered migrations, functions and triggers from
 //! `migrations/functions`.
 
 use std::sync::LazyLock;
@@ -10,17 +10,17 @@ use sqlx::{
     migrate::{MigrateError, Migrator},
 };
 
-/// apalis keeps its own beside them, in its schema.
+/// Our migrations are recorded in our schema, apalis's in its own.
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!();
     migrations.dangerous_set_table_name("pinacle._sqlx_migrations");
     migrations
 });
 
-/// Comes before the migrations.
+/// Runs before the migrations.
 const SCHEMA: &str = include_str!("../../migrations/schema.sql");
 
-/// In the order in which they need each other.
+/// In the order of their dependencies.
 const FUNCTIONS: [&str; 11] = [
     include_str!("../../migrations/functions/ids.sql"),
     include_str!("../../migrations/functions/pods.sql"),
@@ -35,14 +35,14 @@ const FUNCTIONS: [&str; 11] = [
     include_str!("../../migrations/functions/rights.sql"),
 ];
 
-/// What distinguishes one set of functions from another.
+/// Identifies this set of functions.
 pub fn functions_hash() -> Vec<u8> {
-    // With the version, so that a text that goes back to what it was is another set.
+    // The version is included so that a return to an earlier text counts as a new set.
     let version = Sha256::new().chain_update(env!("CARGO_PKG_VERSION"));
     FUNCTIONS.iter().fold(version, Sha256::chain_update).finalize().to_vec()
 }
 
-/// Creates or upgrades everything, in one transaction; apalis's tables first, for our functions write to them. Several
+/// Creates or upgrades apalis's tables, which our functions write to, and then our schema in one transaction. Several
 /// processes at once wait for each other.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
-//! All SQL, one file a table. What an execution writes carries its [`Fence`]: where another worker has taken the pod
-//! over in the meantime, nothing is written and [`StoreError::Fenced`] says so.
+//! All SQL, one file per table. A write of an execution carries its [`Fence`]: if another worker has taken the pod
+//! over, it writes nothing and returns [`StoreError::Fenced`].
 
 pub mod health;
 pub mod images;
@@ -34,32 +34,31 @@ pub use migrate::{explain_migration_error, functions_hash, migrate, schema_is_cu
 /// A worker that is frozen or cut off in the middle of a transaction still holds its locks, such as the one on a server
 /// that it places a pod on. The database ends such a transaction, or other workers would wait for as long as it lasts.
 ///
-/// What a worker asks are look-ups. A plan that was made while a table was small is kept while it grows: none may
-/// scan a whole table, nor be compiled for being taken for expensive.
+/// A worker's queries are look-ups, and PostgreSQL keeps a plan that it made while a table was small. So no plan may
+/// scan a whole table, and none is compiled because it looks expensive.
 const SESSION: &str = "SET idle_in_transaction_session_timeout = '10s'; SET enable_seqscan = off; SET jit = off";
-/// A function of the app's in `public` would be preferred to PostgreSQL's own where its arguments match better, and run with
-/// our rights.
+/// PostgreSQL would prefer a function of the app's in `public` to its own where the arguments match better, and would
+/// run it with our rights.
 const OWN_SESSION: &str = "SET search_path = pg_catalog, pg_temp";
-/// A worker's connections are shared: none waits at a locked row, or with a statement that does
-/// not end.
+/// A worker's connections are shared, so no statement waits long for a locked row or runs without end.
 const WORKERS_SESSION: &str = "SET lock_timeout = '1s'; SET statement_timeout = '30s'";
-/// What the worker writes beside its jobs is written again where the database crashes and loses it, so no commit waits for
+/// What the worker writes beside its jobs is written again if a crash of the database loses it, so no commit waits for
 /// the disk.
 const UNHURRIED_SESSION: &str = "SET synchronous_commit = off";
-/// After which a write that met a locked row is tried again. Its connection serves others meanwhile.
+/// The pause before a write that met a locked row is tried again; its connection serves others meanwhile.
 const LOCKED_PAUSE: Duration = Duration::from_secs(2);
 
 /// What a pool is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// `migrate`: apalis's migrations make things where the database's settings say.
+    /// For `migrate`: apalis's migrations use the `search_path` that the database sets.
     Migration,
-    /// A command that asks a few things, and waits for others where it has to.
+    /// For a command that makes a few queries, and may wait for locks.
     Command,
     /// What a worker needs beside its jobs: heartbeat, sweep, listeners, delivery, schedule, reconciliation, health
     /// checks.
     Worker,
-    /// All jobs of a worker: each holds a connection for moments, however many run.
+    /// For all jobs of a worker; each holds a connection only for moments.
     Jobs,
 }
 
@@ -104,8 +103,8 @@ impl Fence {
         if written.rows_affected() == 0 { Err(self.lost(what)) } else { Ok(()) }
     }
 
-    /// Locks the rows of the pod and of the job, before a transaction locks what others need: none of that is held while
-    /// these are waited for.
+    /// Locks the rows of the pod and of the job before the transaction locks rows that others need, so that it holds
+    /// none of those while it waits.
     async fn lock(&self, tx: &mut PgConnection, what: &'static str) -> Result<(), StoreError> {
         let locked = sqlx::query!(
             "SELECT FROM pinacle.pods p JOIN pinacle.pod_jobs j ON j.pod_id = p.id
@@ -123,7 +122,7 @@ impl Fence {
     }
 }
 
-/// How far the portions of a sweep through jobs by the time they are due have come. Behind the last one it begins anew.
+/// How far a sweep through the jobs, in the order of their due times, has come. After the last portion it starts again.
 #[derive(Debug, Clone, Default)]
 pub struct Portion(Option<(DateTime<Utc>, String)>);
 
@@ -133,19 +132,19 @@ impl Portion {
         self.0.as_ref().map(|(at, id)| (*at, id.as_str())).unzip()
     }
 
-    /// Goes on behind `last`, unless the portion was not full.
+    /// Continues after `last` if the portion was full, else from the start.
     fn advance(&mut self, last: Option<(DateTime<Utc>, String)>, found: usize, limit: i64) {
         let full = i64::try_from(found).is_ok_and(|found| found >= limit);
         self.0 = last.filter(|_| full);
     }
 }
 
-/// For moments that are reckoned by the database's clock, the only one that all workers share.
+/// A duration for the database, whose clock is the only one that all workers share.
 fn interval(duration: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
 }
 
-/// Opens a pool. The first query connects. A query waits for as long as `patience` for a connection of the pool, or for the
+/// Opens a pool that connects with its first query. A query waits up to `patience` for a free connection, or for the
 /// database to come back.
 ///
 /// # Errors
@@ -161,8 +160,7 @@ pub fn connect(database_url: &SecretString, purpose: Purpose, patience: Duration
         .connect_lazy_with(options.application_name("pinacle-worker")))
 }
 
-/// Makes a write of an execution again for as long as one of its rows is locked: its own pod waits, and nobody
-/// else.
+/// Repeats a write of an execution while one of its rows is locked, so that only its own pod waits.
 ///
 /// # Errors
 /// Those of the write.

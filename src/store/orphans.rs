@@ -17,7 +17,7 @@ pub enum OrphanState {
     Due,
 }
 
-/// Whether it was seen before. Writes nothing.
+/// How long the orphan has been known. Writes nothing.
 pub async fn state(db: &PgPool, server_id: &str, orphan: &Orphan, grace: Duration) -> Result<OrphanState, sqlx::Error> {
     let due = sqlx::query_scalar!(
         r#"SELECT first_seen_at <= now() - $4::interval AS "due!" FROM pinacle.server_extras
@@ -50,7 +50,7 @@ pub async fn note(db: &PgPool, server_id: &str, orphan: &Orphan) -> Result<(), s
     Ok(())
 }
 
-/// Forgets those of a server that are gone, or belong to a pod again.
+/// Forgets a server's orphans that were not seen now: they are gone, or belong to a pod again.
 pub async fn forget_others(db: &PgPool, server_id: &str, seen: &[Orphan]) -> Result<(), sqlx::Error> {
     let seen: Vec<String> = seen.iter().map(|orphan| format!("{} {}", orphan.kind.as_str(), orphan.key)).collect();
     sqlx::query!(

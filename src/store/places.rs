@@ -5,27 +5,27 @@ use sqlx::{PgPool, Postgres, Transaction};
 use super::{StoreError, when_unlocked};
 use crate::model::{Fence, PORTS, Reservation};
 
-/// Why a pod has no place.
+/// How the search for a pod's place ended.
 #[derive(Debug)]
 pub enum Placement {
     /// On the server of this id.
     Placed(String),
     /// No server is online, or the chosen one is not.
     NoServer,
-    /// Every such server lacks the room.
+    /// Every online server, or the chosen one, lacks the room.
     NoRoom,
-    /// Every server that has the room runs as many jobs as it may.
+    /// Every server with room runs as many jobs as it may.
     NoSlot,
-    /// Others were faster, again and again.
+    /// Other placements took the room first, in every try.
     Busy,
 }
 
-/// How often a server is chosen whose room another placement takes first, before the job is tried again later.
+/// How many times another placement may take the chosen room first, before the job is tried again later.
 const PLACEMENT_TRIES: usize = 20;
 
-/// Gives the pod a server that has room, the emptiest first, or `chosen` if that has, and reserves what it takes there.
-/// The server's row is locked and looked at again, so that none is oversold. Only servers are chosen where fewer than
-/// `max_jobs` jobs run that take a slot.
+/// Places the pod on the emptiest server with room, or on `chosen` if it has room, and reserves what the pod takes. The
+/// server's row is locked and checked again, so that it is never oversold. Only servers where fewer than `max_jobs`
+/// jobs hold a slot are chosen.
 pub async fn place(
     db: &PgPool,
     fence: &Fence,
@@ -83,8 +83,8 @@ struct Candidate {
     has_slot: bool,
 }
 
-/// The best of the servers that are online, or `chosen` if that is: one that has the room and a slot before one that lacks
-/// either, then the emptiest. What the pod has reserved there already counts as free.
+/// The best online server, or `chosen` if it is online: one with room and a slot before one that lacks either, then the
+/// emptiest. What the pod has reserved there already counts as free.
 async fn candidate(
     tx: &mut Transaction<'_, Postgres>,
     fence: &Fence,
@@ -114,7 +114,7 @@ async fn candidate(
     .await
 }
 
-/// Locks the server's row and its slots until the end of the transaction. False where it is not a candidate any more.
+/// Locks the server's row and its slots until the end of the transaction. False if the pod no longer fits there.
 async fn lock_if_it_fits(
     tx: &mut Transaction<'_, Postgres>,
     fence: &Fence,
@@ -128,7 +128,7 @@ async fn lock_if_it_fits(
     Ok(locked.is_some_and(|server| server.has_room && server.has_slot))
 }
 
-/// Changes what the pod has reserved on the server that it is on. False where it would grow and the server lacks the room.
+/// Changes what the pod has reserved on its server. False where it would grow and the server lacks the room.
 pub async fn reserve(db: &PgPool, fence: &Fence, server_id: &str, wanted: Reservation) -> Result<bool, StoreError> {
     when_unlocked(|| try_to_reserve(db, fence, server_id, wanted)).await
 }
@@ -138,7 +138,7 @@ async fn try_to_reserve(db: &PgPool, fence: &Fence, server_id: &str, wanted: Res
     let mut tx = db.begin().await?;
     fence.lock(&mut tx, WHAT).await?;
     sqlx::query!("SELECT FROM pinacle.servers WHERE id = $1 FOR NO KEY UPDATE", server_id).execute(&mut *tx).await?;
-    // What does not grow has room, even on a server whose capacity was lowered since.
+    // A reservation that does not grow always fits, even if the server's capacity was lowered since.
     let has_room = sqlx::query_scalar!(
         r#"SELECT greatest($3::real::numeric - coalesce(p.cpu_cores::numeric, 0), 0) <= greatest(s.cpu_cores::numeric - s.reserved_cpu_cores, 0)
                   AND greatest($4::int - coalesce(p.memory_mb, 0), 0) <= greatest(s.memory_mb - s.reserved_memory_mb, 0)
@@ -168,8 +168,8 @@ async fn try_to_reserve(db: &PgPool, fence: &Fence, server_id: &str, wanted: Res
     Ok(true)
 }
 
-/// Gives the pod a port of its server that no live pod holds and that is not in `taken`: the lowest that no pod ever had,
-/// else the one that was given back the longest ago. `None` where there is none left.
+/// Gives the pod a port of its server that no live pod holds and that is not in `taken`: the lowest that no pod ever
+/// had, else the one that was given back first. `None` where there is none left.
 pub async fn take_port(db: &PgPool, fence: &Fence, server_id: &str, taken: &[i32]) -> Result<Option<i32>, StoreError> {
     when_unlocked(|| try_to_take_port(db, fence, server_id, taken)).await
 }
@@ -212,7 +212,7 @@ async fn try_to_take_port(
     Ok(port)
 }
 
-/// A pod that was never run gives back what it held.
+/// Gives back the place, the port and the reservation of a pod that never ran.
 pub async fn release(db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
     when_unlocked(|| async {
         let statement = sqlx::query!(

@@ -1,4 +1,4 @@
-//! The pods: what was asked for, and what was learned of it.
+//! The table of pods: what the app asked for, and what the worker found out.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -12,11 +12,11 @@ use super::{StoreError, when_unlocked};
 use crate::model::{Fence, PodStatus, Reservation};
 
 /// `pods.config`, or why it can't be read: PostgreSQL takes deeper nesting and larger numbers than a JSON reader does,
-/// and a pod with such a config must still be listed and destroyed. To programs it is `null` then.
+/// and a pod with such a config must still be listed and destroyed. In JSON it is `null` then.
 #[derive(Debug, Clone)]
 pub struct Config(pub Result<Value, String>);
 
-/// One that is larger than an insert allows is not read.
+/// `None` is a config that is larger than an insert allows.
 impl From<Option<Json<Box<JsonRawValue>>>> for Config {
     fn from(text: Option<Json<Box<JsonRawValue>>>) -> Self {
         let text = text.ok_or_else(|| "it has more than 256 KiB".to_owned());
@@ -159,7 +159,7 @@ pub async fn set_container(db: &PgPool, fence: &Fence, container_id: Option<&str
     .await
 }
 
-/// What is so while a container runs. The URL stays when it stops.
+/// What is known of a container while it runs. The URL stays when it stops.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Facts<'a> {
     pub internal_ip: Option<&'a str>,

@@ -1,5 +1,5 @@
-//! What the database believes of the pods of a host, and what a reconciliation writes where the host says otherwise:
-//! each write names the lease that was seen, and changes nothing where an execution has begun since.
+//! What the database says of a host's pods, and what a reconciliation writes where the host differs: each write names
+//! the lease that was seen, and changes nothing if an execution has begun since.
 
 use std::time::Duration;
 
@@ -24,11 +24,11 @@ pub struct PodRecord {
     pub cpu_cores: Option<f32>,
     pub memory_mb: Option<i32>,
     pub lease: i64,
-    /// A job of it runs, or is due.
+    /// A job of the pod runs or is due.
     pub busy: bool,
 }
 
-/// The live pods of a server, and whatever else of `ids` there is.
+/// The live pods of a server, and any other pods among `ids`.
 pub async fn pod_records(db: &PgPool, server_id: &str, ids: &[String]) -> Result<Vec<PodRecord>, sqlx::Error> {
     sqlx::query_as!(
         PodRecord,
@@ -45,7 +45,7 @@ pub async fn pod_records(db: &PgPool, server_id: &str, ids: &[String]) -> Result
 /// No reconciliation of a server takes longer; a holder of the lock after that is frozen or cut off.
 const END_IDLE_LOCK: &str = "SET LOCAL idle_in_transaction_session_timeout = '30min'";
 
-/// Holds what only one may do on a server at a time, as long as the transaction lives. `None` where another holds it.
+/// Takes the lock of a server's reconciliation until the transaction ends. `None` if another holds it.
 pub async fn lock<'a>(db: &'a PgPool, server_id: &str) -> Result<Option<Transaction<'a, Postgres>>, sqlx::Error> {
     let mut tx = db.begin().await?;
     tx.execute(END_IDLE_LOCK).await?;
@@ -58,7 +58,7 @@ pub async fn lock<'a>(db: &'a PgPool, server_id: &str) -> Result<Option<Transact
     Ok(locked.then_some(tx))
 }
 
-/// Asks for a job, unless one is under way or the pod is no longer as it was seen. True where it was asked for.
+/// Asks for a job, unless one runs or is due or the pod has changed since it was seen. True if it asked.
 pub async fn ask(db: &PgPool, pod_id: &str, seen: PodStatus, lease: i64, kind: JobKind) -> Result<bool, sqlx::Error> {
     let mut tx = db.begin().await?;
     sqlx::query!("SELECT pinacle.lock_pod_line($1)", pod_id).execute(&mut *tx).await?;
@@ -117,7 +117,7 @@ pub async fn fail(db: &PgPool, pod_id: &str, seen: PodStatus, lease: i64, reason
     Ok(failed.rows_affected() > 0)
 }
 
-/// Counts what a pod's container has as what the pod takes of its server. False where the pod is no longer as it was seen.
+/// Sets the pod's reservation to what its container has. False if the pod has changed since it was seen.
 pub async fn reserve(
     db: &PgPool,
     pod_id: &str,
@@ -136,12 +136,11 @@ pub async fn reserve(
     Ok(reserved.execute(db).await?.rows_affected() > 0)
 }
 
-/// How far ahead of the database a host is believed to be: a database that was put back by days is not further behind.
+/// How far ahead of the database a host's lease is believed: even a database that lost days is not further behind.
 pub const MAX_LEAD: i64 = 1_000_000;
 
-/// Raises the pod's lease to one that its host has seen. Where the database was put back to an earlier state, the host
-/// would refuse all that follows. What a host says of another host's pod, or of a lease that is too far ahead, is not
-/// believed.
+/// Raises the pod's lease to one that its host has seen: if the database was put back to an earlier state, the host
+/// would refuse all that follows. A host is not believed about another host's pod, or about a lease too far ahead.
 pub async fn raise_lease(db: &PgPool, server_id: &str, pod_id: &str, lease: i64) -> Result<(), sqlx::Error> {
     let raised = sqlx::query!(
         "UPDATE pinacle.pods SET lease = $3

@@ -2,7 +2,7 @@
 
 use sqlx::PgPool;
 
-/// Gives the role what the contract says, and takes from it what it could do here beside that.
+/// Grants the role what the contract says, and revokes whatever else it has in the schema.
 ///
 /// # Errors
 /// There is no such role, or the schema belongs to another role.

@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 
-/// The most bytes of a stored value that are read: 1 MiB, sealed.
+/// The most bytes of a stored value that are read: enough for 1 MiB once it is sealed.
 const MAX_STORED_BYTES: i32 = 1_500_000;
 
 /// A secret of a pod as it is stored.
@@ -25,7 +25,7 @@ pub struct SecretId {
 /// A stored value.
 pub enum Value {
     Read(SecretString),
-    /// It is larger than an insert allows, and not read.
+    /// It is larger than an insert allows, so it is not read.
     TooLarge,
     /// There is no such row any more.
     Gone,
@@ -41,7 +41,7 @@ pub struct Counts {
     pub unknown: i64,
 }
 
-/// The secrets of a pod; `None` where they are larger or more than an insert allows, and not read.
+/// The secrets of a pod; `None`, unread, if they are more or larger than an insert allows.
 pub async fn of_pod(db: &PgPool, pod_id: &str) -> Result<Option<Vec<StoredSecret>>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"WITH size AS (
@@ -105,8 +105,8 @@ pub async fn value(db: &PgPool, id: &SecretId) -> Result<Value, sqlx::Error> {
     })
 }
 
-/// Stores `new` in the place of `old`. False where the row, or what the trigger locks, is locked, and where
-/// the value is `old` no more: nothing is waited for.
+/// Replaces `old` by `new` without waiting for locks. False if the row, or what the trigger locks, is locked, or if the
+/// value is no longer `old`.
 pub async fn replace(db: &PgPool, id: &SecretId, old: &SecretString, new: &str) -> Result<bool, sqlx::Error> {
     let replaced = sqlx::query!(
         "WITH held AS (

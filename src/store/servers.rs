@@ -137,7 +137,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Occupancy>, sqlx::Error
         .collect())
 }
 
-/// Those that are not offline.
+/// The servers that are not offline.
 pub async fn in_use(db: &PgPool) -> Result<Vec<Server>, sqlx::Error> {
     sqlx::query_as!(
         Server,
@@ -149,7 +149,7 @@ pub async fn in_use(db: &PgPool) -> Result<Vec<Server>, sqlx::Error> {
     .await
 }
 
-/// What is kept with a server of its pods, beside what the pods say themselves.
+/// A server's stored totals, and the sums over its pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Miscount {
     /// As "3 pods, 1.5 CPU, 3072 MB of memory, 30 GB of disk".
@@ -157,11 +157,11 @@ pub struct Miscount {
     pub counted: String,
 }
 
-/// Compares what is kept with the server with the sums over its pods, and corrects it where `repair`. `None` where the two
+/// Compares the server's stored totals with the sums over its pods, and corrects them if `repair`. `None` if they
 /// agree.
 pub async fn recount(db: &PgPool, id: &str, repair: bool) -> Result<Option<Miscount>, sqlx::Error> {
     let mut tx = db.begin().await?;
-    // A change of a pod of the server is counted already, or waits for this and is counted later.
+    // A concurrent change of a pod is counted already, or waits for this lock and is counted later.
     sqlx::query!("SELECT FROM pinacle.servers WHERE id = $1 FOR NO KEY UPDATE", id).execute(&mut *tx).await?;
     let miscount = sqlx::query_as!(
         Miscount,
@@ -202,7 +202,7 @@ pub async fn set_status(db: &PgPool, name: &str, status: &str) -> Result<bool, s
     Ok(written.rows_affected() > 0)
 }
 
-/// Removes a server that no pod needs: its destroyed pods forget it.
+/// Removes a server without live pods; its destroyed pods no longer name it.
 pub async fn remove(db: &PgPool, id: &str) -> Result<(), sqlx::Error> {
     let mut tx = db.begin().await?;
     sqlx::query!("UPDATE pinacle.pods SET server_id = NULL WHERE server_id = $1 AND destroyed_at IS NOT NULL", id)

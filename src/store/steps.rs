@@ -1,5 +1,5 @@
-//! The steps of a job. What changes is written with what is written anyway: with the row of the first command of the
-//! step that follows, or with the end of the job. So a step is on record before it has an effect on a host.
+//! The steps of a job. Their changes are written with the next command's row or with the end of the job, so a step
+//! costs no commit of its own and is on record before it has an effect on a host.
 
 use std::time::Instant;
 
@@ -41,12 +41,12 @@ struct Change {
     position: i32,
     name: &'static str,
     began: Instant,
-    /// Whether the row says so already.
+    /// Whether the step's row is written already.
     begin_is_written: bool,
     ended: Option<(Instant, StepEnd)>,
 }
 
-/// Steps whose rows are not yet as they should be, in their order.
+/// Changes of steps that are not written yet, in the order of the steps.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     attempt: i32,
@@ -75,7 +75,7 @@ impl Changes {
         self.steps.iter().all(|step| step.begin_is_written && step.ended.is_none())
     }
 
-    /// Keeps the step that is under way, for its end.
+    /// Drops what is written, and keeps the running step for its end.
     fn written(&mut self) {
         self.steps.retain(|step| step.ended.is_none());
         self.steps.iter_mut().for_each(|step| step.begin_is_written = true);
@@ -101,7 +101,7 @@ impl Changes {
         columns
     }
 
-    /// One for each begin and each end that is about to be written.
+    /// Passes one boundary for each begin and each end that is about to be written.
     pub(super) fn fault_boundaries(&self) {
         for step in &self.steps {
             if !step.begin_is_written {
@@ -131,7 +131,7 @@ impl StepEnd {
     }
 }
 
-/// Changes as a statement takes them. Moments are microseconds ago, so that the database's clock says when it was.
+/// The changes as columns of a statement. Times are microseconds ago, so that the database's clock dates them.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
     pub attempt: i32,
@@ -147,7 +147,7 @@ pub(super) struct Columns {
     pub total: Option<i32>,
 }
 
-/// What an execution has to write of itself with its next write.
+/// Changes of an execution that its next write carries along.
 #[derive(Debug)]
 pub struct Progress(Mutex<Unwritten>);
 
@@ -181,7 +181,7 @@ impl Progress {
         Self(Mutex::new(Unwritten { pod: None, changes: Changes::new(attempt, 0) }))
     }
 
-    /// The job's steps, `total` of them, are about to begin, and the pod's status is `transitional` meanwhile.
+    /// Notes that `total` steps are about to begin, with `transitional` as the pod's status while they run.
     pub async fn enter(&self, transitional: PodStatus, total: i32) {
         let mut unwritten = self.0.lock().await;
         unwritten.pod = Some(transitional);
@@ -231,7 +231,7 @@ impl Progress {
         Ok(id)
     }
 
-    /// What is unwritten of the steps, for the write that ends the job.
+    /// The unwritten changes of steps, for the write that ends the job.
     pub async fn changes(&self) -> Changes {
         self.0.lock().await.changes.clone()
     }

@@ -1,5 +1,5 @@
-//! The wakeups: rows of apalis's table that say that a pod has a job to run. The sweep writes one again that was lost, so
-//! nothing here has to be exact.
+//! Wakeups: rows of apalis's table that tell a worker to look at a pod. The sweep replaces lost ones, so nothing here
+//! has to be exact.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use sqlx::PgPool;
 
 use super::{Portion, interval};
 
-/// Which jobs a wakeup is for. Each has workers and slots of its own, so that a stop or a destroy never waits behind the
-/// others.
+/// Which jobs a wakeup is for. Each queue has its own workers and slots, so that a stop or a destroy never waits behind
+/// the other kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Queue {
     /// Creates, starts and restarts.
@@ -31,10 +31,10 @@ impl Queue {
 const DUE_PORTION: i64 = 500;
 /// Fetched wakeups that one sweep requeues.
 const STALE_PORTION: i64 = 500;
-/// A wakeup that was fetched longer ago was fetched by a worker that died.
+/// The age from which the worker that fetched a wakeup counts as dead.
 const STALE_AFTER: Duration = Duration::from_secs(15);
 
-/// Writes a wakeup for each pod of the next portion of the due jobs for which none waits. Returns how many it wrote.
+/// Writes a wakeup for each pod with a job in the next portion of due jobs and no waiting wakeup. Returns how many.
 pub async fn notify_lost(db: &PgPool, portion: &mut Portion) -> Result<u64, sqlx::Error> {
     let (after, after_id) = portion.begin();
     let swept = sqlx::query!(
@@ -74,7 +74,7 @@ pub async fn notify_lost(db: &PgPool, portion: &mut Portion) -> Result<u64, sqlx
     Ok(u64::try_from(swept.written).unwrap_or_default())
 }
 
-/// Gives back the wakeups that `worker` has fetched and not handled, and lets the other workers know of them.
+/// Gives back the wakeups that `worker` has fetched and not handled, and notifies the other workers.
 pub async fn offer(db: &PgPool, worker: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "WITH offered AS (

@@ -15,14 +15,14 @@ pub struct Claimed {
     pub job_id: String,
     pub pod_id: String,
     pub kind: JobKind,
-    /// The first key of the payload: no kind takes any so far. The payload itself may be more than a JSON reader takes.
+    /// The first key of the payload, which no kind takes so far. The payload may be more than a JSON reader takes.
     pub payload_key: Option<String>,
     pub lease: i64,
     pub attempt: i32,
     pub max_attempts: i32,
     /// Since the row was inserted, or became due, whichever is later.
     pub waited: Duration,
-    /// Its cancel was requested before this execution began.
+    /// Set if the cancel was requested before this execution began.
     pub cancel_reason: Option<String>,
 }
 
@@ -73,7 +73,7 @@ pub async fn claim(
     .fetch_optional(db)
     .await;
     let row = match row {
-        // Two wakeups of one pod at the same moment: the index let one of them in.
+        // Two wakeups of one pod came at the same moment, and the unique index admitted one of them.
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => return Ok(None),
         other => other?,
     };
@@ -97,8 +97,8 @@ pub struct Held {
     pub cancel_reason: Option<String>,
 }
 
-/// Renews the leases of those of `job_ids` that `worker` still runs, and says which they are. One whose row another transaction has
-/// locked counts as held, and its heartbeat is written beside it.
+/// Renews the leases of the jobs that `worker` still runs, and returns them. A job whose row another transaction has
+/// locked counts as held; its heartbeat goes into another table.
 pub async fn renew(db: &PgPool, worker: &str, job_ids: &[String]) -> Result<Vec<Held>, sqlx::Error> {
     sqlx::query_as!(
         Held,

@@ -14,29 +14,29 @@ use crate::{
 struct End<'a> {
     job: JobStatus,
     pod: PodStatus,
-    /// Its container is left to its user.
+    /// The container runs on.
     runs: bool,
     error: Option<&'a str>,
 }
 
-/// The job is done, and the pod is as it asked.
+/// Ends the job as succeeded, with the pod in the state that it asked for.
 pub async fn succeed(db: &PgPool, fence: &Fence, pod: PodStatus, steps: &Changes) -> Result<(), StoreError> {
     let runs = pod == PodStatus::Running;
     end(db, fence, End { job: JobStatus::Succeeded, pod, runs, error: None }, steps).await
 }
 
-/// The job will not be tried again, and the pod is `failed`.
+/// Ends the job without another attempt, and marks the pod as `failed`.
 pub async fn fail(db: &PgPool, fence: &Fence, job: JobStatus, error: &str, steps: &Changes) -> Result<(), StoreError> {
     end(db, fence, End { job, pod: PodStatus::Failed, runs: false, error: Some(error) }, steps).await
 }
 
-/// The same for a pod that runs on, so that its user can see why.
+/// Fails the job and the pod, but the container runs on so that its user can see why.
 pub async fn keep(db: &PgPool, fence: &Fence, error: &str, steps: &Changes) -> Result<(), StoreError> {
     let end_of_job = End { job: JobStatus::Failed, pod: PodStatus::Failed, runs: true, error: Some(error) };
     end(db, fence, end_of_job, steps).await
 }
 
-/// A pod that is gone from its host holds nothing any more. Its secrets are deleted, and those in its config are blanked.
+/// Writes the end. A destroyed pod gives back all it holds; its secrets are deleted, and those in its config blanked.
 async fn end(db: &PgPool, fence: &Fence, end: End<'_>, steps: &Changes) -> Result<(), StoreError> {
     const WHAT: &str = "the end of the job";
     steps.fault_boundaries();
@@ -113,8 +113,8 @@ async fn end(db: &PgPool, fence: &Fence, end: End<'_>, steps: &Changes) -> Resul
     Ok(tx.commit().await?)
 }
 
-/// Takes the secrets out of the config of a pod that is destroyed. The row is locked already. A statement of its own: it
-/// sets the config, which the end of any other job must not touch, for the trigger reads all of it.
+/// Takes the secrets out of the config of a destroyed pod, whose row is locked already. It is a separate statement
+/// since setting the config makes the trigger check all of it, which the end of no other job may cause.
 async fn blank_config(tx: &mut PgConnection, fence: &Fence) -> Result<(), sqlx::Error> {
     let names = SECRET_NAMES.map(str::to_owned);
     sqlx::query!(
@@ -128,7 +128,7 @@ async fn blank_config(tx: &mut PgConnection, fence: &Fence) -> Result<(), sqlx::
     .map(drop)
 }
 
-/// Notes what a person has to know of the job, whatever its end is; once.
+/// Adds a notice to the job, unless the job has it already.
 pub async fn note(db: &PgPool, fence: &Fence, notice: &str) -> Result<(), StoreError> {
     when_unlocked(|| async {
         let statement = sqlx::query!(
@@ -144,7 +144,7 @@ pub async fn note(db: &PgPool, fence: &Fence, notice: &str) -> Result<(), StoreE
     .await
 }
 
-/// The job ends and the pod stays as it is: the job made no sense for its state, or a destroy follows.
+/// Ends the job and leaves the pod as it is: the job does not fit the pod's state, or a destroy follows.
 pub async fn close(db: &PgPool, fence: &Fence, ended: JobStatus, error: &str) -> Result<(), StoreError> {
     let statement = sqlx::query!(
         "UPDATE pinacle.pod_jobs SET status = $3, finished_at = now(), last_error = $4
@@ -157,18 +157,18 @@ pub async fn close(db: &PgPool, fence: &Fence, ended: JobStatus, error: &str) ->
     fence.write(db, "the end of the job", statement).await
 }
 
-/// The job goes back into its pod's line and is tried again after `delay`.
+/// Puts the job back into its pod's line, to be tried again after `delay`.
 pub async fn retry(db: &PgPool, fence: &Fence, delay: Duration, error: &str) -> Result<(), StoreError> {
     back_in_line(db, fence, "the retry", delay, 0, error).await
 }
 
-/// The worker stops: the job goes back as it was, and no attempt is burnt.
+/// Puts the job back because the worker stops; the job loses no attempt.
 pub async fn release(db: &PgPool, fence: &Fence) -> Result<(), StoreError> {
     let reason = "Interrupted: the worker was stopped; another takes it up.";
     back_in_line(db, fence, "the hand-over", Duration::ZERO, 1, reason).await
 }
 
-/// The job waits for `delay`, for a reason that is not its own, and no attempt is burnt.
+/// Puts the job back for `delay` because it waits for others; it loses no attempt.
 pub async fn defer(db: &PgPool, fence: &Fence, delay: Duration, reason: &str) -> Result<(), StoreError> {
     back_in_line(db, fence, "the deferral", delay, 1, reason).await
 }

@@ -1,5 +1,5 @@
-//! What a dead worker, or time alone, leaves to be done. Each job is taken on its own, so that one whose row
-//! is locked or broken keeps no other waiting.
+//! The sweep's work on jobs: those of dead workers, destroys that became due, held jobs. Each job is handled on its
+//! own, so that a locked or broken row delays no other.
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use sqlx::PgPool;
 
 use crate::store::{Portion, interval};
 
-/// Dead jobs that are taken back by one sweep.
+/// The most jobs of dead workers that one sweep takes back.
 const RESCUE_PORTION: i64 = 500;
 /// Planned destroys that one sweep looks at.
 const PLANNED_PORTION: i64 = 200;
-/// What jobs are held by, of which one sweep wakes some, and how many of each.
+/// How many values of `held_by` one sweep goes through, and how many jobs of each it wakes.
 const HELD_KEYS: i32 = 50;
 const HELD_JOBS: i32 = 4;
 /// How long one pre-emption may wait for the rows of its pod.
 const LOCK_PATIENCE: &str = "100ms";
-/// After which a heartbeat that was written beside a job's row is of no use.
+/// The age at which a heartbeat that was written beside a job's row is of no use.
 const HEARTBEAT_AGE: Duration = Duration::from_hours(1);
 
-/// Takes back the jobs whose worker has been silent for `silence`, or that have overrun their deadline by `overrun`. The
-/// lease grows at once, so that the worker can no longer write. Returns how many there were.
+/// Takes back the jobs whose worker has been silent for `silence`, or that have overrun their deadline by `overrun`.
+/// The lease grows at once, so that the worker can no longer write. Returns how many there were.
 ///
 /// # Errors
-/// The database did not say which there are. One that can't be taken back now is left to the next sweep.
+/// The database did not list the jobs. A job that can't be taken back now is left to the next sweep.
 pub async fn rescue(db: &PgPool, silence: Duration, overrun: Duration) -> Result<u64, sqlx::Error> {
     let dead = sqlx::query_scalar!(
         "SELECT j.id FROM pinacle.pod_jobs j
@@ -73,10 +73,10 @@ async fn rescue_one(db: &PgPool, job_id: &str, silence: Duration, overrun: Durat
     Ok(rescued.rows_affected())
 }
 
-/// A destroy that was planned for later goes first once it is due. Looks at the next portion of those that were.
+/// Pre-empts for the destroys that were planned for later and are due now, one portion of them.
 ///
 /// # Errors
-/// The database did not say which there are. One whose pod's rows are locked is left to a later sweep.
+/// The database did not list the destroys. One whose pod's rows are locked is left to a later sweep.
 pub async fn preempt_for_due_destroys(db: &PgPool, portion: &mut Portion) -> Result<(), sqlx::Error> {
     let (after, after_id) = portion.begin();
     let planned = sqlx::query!(
@@ -111,8 +111,8 @@ pub async fn preempt_for_due_destroys(db: &PgPool, portion: &mut Portion) -> Res
     Ok(())
 }
 
-/// Wakes some of the jobs that are held back for want of a slot, of the next portion of what they are held by: there may
-/// be room that no job gave back, such as a new server. `after` is where the last portion ended.
+/// Wakes some held jobs of the next portion of `held_by` values: room may come from elsewhere than a finished job, such
+/// as a new server. `after` is where the last portion ended.
 pub async fn wake_held(db: &PgPool, after: &mut Option<String>) -> Result<(), sqlx::Error> {
     *after =
         sqlx::query_scalar!("SELECT pinacle.wake_held_portion($1, $2, $3)", after.as_deref(), HELD_KEYS, HELD_JOBS)

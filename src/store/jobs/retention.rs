@@ -1,4 +1,4 @@
-//! Finished jobs do not stay for ever.
+//! Deletes old finished jobs.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ pub struct Retention {
     pub deleted: u64,
 }
 
-/// Looks at the next `portion` of the jobs that are older than `age`, and deletes those that have been finished for so long,
-/// with their steps: neither a pod's last job nor the one that it failed by. False once there are no more.
+/// Looks at the next `portion` jobs that are older than `age`, and deletes those that finished that long ago, with
+/// their steps, but not a pod's last job or the one it failed by. False once there are no more.
 pub async fn delete_finished(
     db: &PgPool,
     age: Duration,

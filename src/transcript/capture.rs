@@ -17,14 +17,14 @@ use crate::model::Update;
 /// The most text that is kept of one stream, in bytes; the line in the place of a cut comes on top.
 pub const LIMIT: usize = 1024 * 1024;
 
-/// The same for a command whose job has printed all that it may.
+/// The same for a command of a job that has used up its log budget.
 pub const SPARE_LIMIT: usize = 8 * 1024;
 
 /// How many bytes are decoded at a time, so that one huge push needs no huge buffer.
 const PIECE: usize = 64 * 1024;
 
-/// How much too long the buffer of the tail may grow before it is trimmed, in bytes, so that the
-/// moving of bytes is paid for by the coming of new ones.
+/// By how many bytes the buffer of the tail may be too long before it is trimmed, so that trimming costs little
+/// compared with appending.
 const SLACK: usize = 128 * 1024;
 
 /// What stands for a NUL: U+2400, SYMBOL FOR NULL.
@@ -32,7 +32,7 @@ const NUL_SIGN: &str = "\u{2400}";
 
 /// The text of one stream, of which no more than a limit and the line about the cut are kept.
 ///
-/// It holds less than twice the limit of memory beside some 320 KiB, whatever comes; an update is a copy on top.
+/// It uses less memory than twice the limit and some 320 KiB, whatever comes; an update is a copy on top.
 #[derive(Debug)]
 pub struct Capture {
     /// The most text that is kept, in bytes: one half of it is for the beginning, the other for the end.
@@ -47,7 +47,7 @@ pub struct Capture {
     /// How many bytes of text there have been in all.
     total: usize,
     finished: bool,
-    /// How many bytes of text the stored text reaches to.
+    /// How many bytes of the whole text the stored text covers.
     sent: usize,
     /// Where the stored text's tail begins, once the stored text has a cut.
     sent_from: Option<usize>,
@@ -74,14 +74,14 @@ impl Capture {
         self.limit / 2
     }
 
-    /// How much of the end an [`Update::Replace`] holds while the command still runs, in bytes. The rest, up to the limit,
-    /// is room for appends, so that not every update has to replace it all.
+    /// How much of the end an [`Update::Replace`] holds while the command still runs, in bytes. The rest, up to the
+    /// limit, is room for appends, so that not every update has to replace it all.
     fn running_tail(&self) -> usize {
         self.limit / 4
     }
 
-    /// What the buffer of the tail is allocated with, in bytes: the tail, up to three bytes that the head had no room for,
-    /// the slack, and one piece of which every byte became a sign of three.
+    /// The initial size of the tail's buffer, in bytes: the tail, up to three bytes that the head had no room for, the
+    /// slack, and one piece of which every byte became a sign of three.
     fn tail_room(&self) -> usize {
         self.head_limit() + 3 + SLACK + 3 * PIECE
     }
@@ -99,8 +99,8 @@ impl Capture {
         }
     }
 
-    /// Says that the stream has ended: a character that is still incomplete is a broken one, and
-    /// the next update brings the stored text into its final form.
+    /// Ends the stream: a character that is still incomplete counts as broken, and the next update brings the stored
+    /// text into its final form.
     pub fn finish(&mut self) {
         if !std::mem::take(&mut self.partial).is_empty() {
             self.add("\u{FFFD}");

@@ -1,5 +1,5 @@
-//! A command's way into `pod_logs`: a row before it runs, its output while it runs, its exit code after, within the fence
-//! and with no secret in it. Knows no step, and not what a command is for.
+//! Records commands in `pod_logs`: a row before a command runs, its output while it runs, its exit code after, within
+//! the fence and without secrets. It knows neither steps nor what a command is for.
 
 pub mod capture;
 mod recorder;

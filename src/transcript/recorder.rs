@@ -1,5 +1,5 @@
-//! Runs the commands of one execution and writes each down as it runs: a row before, the output while, the exit code
-//! and the duration after, all within the fence and with no secret in it.
+//! Runs the commands of one execution and records each: a row before, the output meanwhile, the exit code and the
+//! duration after, all within the fence and without secrets.
 
 use std::{
     sync::{
@@ -26,14 +26,14 @@ use crate::{
     store::{StoreError, logs, steps::Progress},
 };
 
-/// How often new output is written at first. The pause grows with what is written already, so that the database rewrites
-/// a bounded amount a second however long the log gets.
+/// The pause between two writes of output, at first. It grows with what is written already, so that the database
+/// rewrites a bounded amount a second however long the log gets.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(250);
+const BYTES_PER_FLUSH_INTERVAL: usize = 64 * 1024;
 /// How long the first output after a pause is held back: most commands that print have ended by then, and need no write
 /// but the last.
 const FIRST_OUTPUT_DELAY: Duration = Duration::from_millis(50);
-const BYTES_PER_FLUSH_INTERVAL: usize = 64 * 1024;
-/// A finished command's row is worth waiting for the database; beyond this the lease is lost anyway.
+/// How often the write of a command's end is retried; after that the lease is lost anyway.
 const FINISH_RETRIES: usize = 6;
 /// How much of a failed command's output its error quotes.
 const QUOTED_BYTES: usize = 400;
@@ -41,8 +41,8 @@ const QUOTED_BYTES: usize = 400;
 /// A command that ran.
 pub struct Finished {
     pub outcome: Outcome,
-    /// The beginning of its standard output as it was printed, up to what is kept of one stream. It is for decisions: a
-    /// secret that happens to be a part of an id or of a state must not change what they mean. It is never stored.
+    /// The beginning of its standard output as it was printed, up to what is kept of one stream, for decisions:
+    /// redaction could change an id or a state that happens to contain a secret. It is never stored.
     pub stdout: String,
     /// The end of standard error as it was recorded, or of standard output where that is empty, for an error.
     tail: String,
@@ -52,13 +52,13 @@ pub struct Finished {
 pub enum HostError {
     #[error(transparent)]
     Connection(#[from] ConnectionError),
-    /// The command ran, and not well.
+    /// The command ran and failed.
     #[error("`{command}` {outcome}{}", quoted(.tail))]
     Failed { command: String, outcome: Outcome, tail: String },
     /// Whether the command ran in its container is unknown.
     #[error("`{command}` {}{}", Outcome::CutOff, quoted(.tail))]
     CutOff { command: String, tail: String },
-    /// The command ran, and printed something else than it should.
+    /// The command ran, and its output is not what it should be.
     #[error("`{command}` printed what the worker cannot read: {printed}")]
     Unreadable { command: String, printed: String },
     #[error(transparent)]
@@ -86,7 +86,7 @@ pub struct LogBudget {
 }
 
 impl LogBudget {
-    /// Of `megabytes` MiB.
+    /// A budget of `megabytes` MiB.
     pub fn new(megabytes: u32) -> Self {
         let bytes = usize::try_from(megabytes).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
         Self { megabytes, left: AtomicUsize::new(bytes) }
@@ -105,8 +105,8 @@ impl LogBudget {
 
     fn note(&self) -> String {
         format!(
-            "this job has printed more than is kept (LOG_BUDGET_MB = {}): of each further command the beginning and the \
-             end are",
+            "this job has printed more than is kept (LOG_BUDGET_MB = {}): only the beginning and the end of each further \
+             command are kept",
             self.megabytes
         )
     }
@@ -120,7 +120,7 @@ pub struct Recorder {
     pub fence: Fence,
     pub lease: LeaseClock,
     pub redactor: Redactor,
-    /// What of the steps is to be on record before a command has an effect.
+    /// The changes of steps to record before a command has an effect.
     pub progress: Arc<Progress>,
     pub budget: Arc<LogBudget>,
     /// Ends the command that runs and starts no other.
@@ -140,13 +140,13 @@ impl Recorder {
         Err(HostError::Failed { command: self.shown(command), outcome: finished.outcome, tail: finished.tail })
     }
 
-    /// That a command printed something else than it should.
+    /// The error for a command whose output is not what it should be.
     pub fn unreadable(&self, command: &Command, printed: &str) -> HostError {
         let printed = self.redactor.text(printed).chars().take(QUOTED_BYTES).collect();
         HostError::Unreadable { command: self.shown(command), printed }
     }
 
-    /// A command, for an error.
+    /// A command as an error shows it.
     fn shown(&self, command: &Command) -> String {
         let hide = |text: &str| self.redactor.text(text);
         command.shown_in_container(hide).unwrap_or_else(|| command.shown(hide))
@@ -255,9 +255,9 @@ struct Streams {
 }
 
 struct Stream {
-    /// The beginning of the stream as it came, where the caller decides by it.
+    /// The beginning of the stream as it came, if the caller decides by it.
     unredacted: Option<Vec<u8>>,
-    /// `None` at the end.
+    /// `None` after the end of the stream.
     redact: Option<RedactStream>,
     capture: Capture,
     /// Whether the row shows it.

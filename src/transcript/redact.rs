@@ -56,7 +56,7 @@ impl Redactor {
         Self(Arc::new(RwLock::new(Secrets::new(secrets.into_iter().collect()))))
     }
 
-    /// Hides these values, too, in what begins from now on.
+    /// Hides these values, too, in streams that begin from now on.
     pub fn learn(&self, more: impl IntoIterator<Item = String>) {
         let values = self.values().into_iter().chain(more).collect();
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Secrets::new(values);
@@ -103,11 +103,11 @@ pub struct RedactStream {
     known: known::Scan,
     pem: pem::Scan,
     url: url::Scan,
-    /// What came and is not decided yet.
+    /// Bytes that are not decided yet.
     held: Vec<u8>,
     /// How far the stream is decided: the place of the first held byte.
     shown: usize,
-    /// What was found and is not wholly behind; in no order, and they may overlap.
+    /// Stretches to hide that are not wholly shown yet; in no order, and they may overlap.
     hidden: Vec<Range<usize>>,
     /// The last decided byte was hidden, so the next one belongs to the same mark.
     in_hidden: bool,
@@ -128,7 +128,7 @@ impl RedactStream {
         self.show(until)
     }
 
-    /// Says that the stream has ended and returns the rest of what can be shown.
+    /// Ends the stream and returns the rest of what can be shown.
     #[must_use = "this is the end of the output"]
     pub fn finish(mut self) -> Vec<u8> {
         self.url.finish(&mut self.hidden);

@@ -1,4 +1,4 @@
-//! The secrets that are known by their value, found by an Aho–Corasick automaton.
+//! Finds the secrets that are known by their value, with an Aho–Corasick automaton.
 //!
 //! The automaton is walked by hand, one byte at a time, for two reasons. The crate's own searches
 //! pick one of several overlapping matches and leave the rest of the other one readable; here all
@@ -48,8 +48,8 @@ impl Known {
     }
 }
 
-/// A secret as it may turn up: as it is, also where its line ends are of several kinds; with the
-/// line ends of a file, of a terminal and of a quoted string; and each line of it.
+/// The forms in which a secret may appear: as it is, also with mixed line ends; with the line ends of a file, of a
+/// terminal and of a quoted string; and each long line of it alone.
 fn spellings(secret: &str) -> Vec<String> {
     let secret = secret.trim();
     let lines: Vec<&str> = secret.lines().collect();
@@ -80,8 +80,8 @@ impl Values {
                 undecided.set(state, length);
             }
         }
-        // At the end of a secret that no longer one goes on from, what is undecided is what would
-        // be so had its first byte not been there; that is shorter, and so known already.
+        // At the end of a secret that begins no longer one, as much is undecided as without its first byte; that text
+        // is shorter, so its number is set already.
         for bytes in patterns.iter().map(String::as_bytes) {
             let end = bytes.iter().fold(start, step);
             if undecided.get(end) == 0 {
@@ -92,7 +92,7 @@ impl Values {
         Some(Self { nfa, start, begins, undecided })
     }
 
-    /// The length of the longest secret that ends where this state is.
+    /// The length of the longest secret that ends in this state.
     fn longest_match(&self, state: StateID) -> Option<usize> {
         if !self.nfa.is_match(state) {
             return None;

@@ -1,7 +1,7 @@
-//! Private keys in PEM, which need not be known in advance: they say what they are.
+//! Finds private keys in PEM by their first and last lines; they need not be known in advance.
 //!
-//! From the first line of a key on, everything is hidden and nothing is kept, up to the last line
-//! or, where there is none, to the end of the output.
+//! From the first line of a key on, everything is hidden and nothing is buffered, up to the last line or, where there
+//! is none, to the end of the output.
 
 use std::ops::Range;
 
@@ -68,7 +68,7 @@ impl Scan {
 
 enum Line {
     No,
-    /// So far, yes.
+    /// The bytes may be the beginning of one.
     Partial,
     /// A line of this many bytes.
     Yes(usize),

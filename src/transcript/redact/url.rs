@@ -1,7 +1,7 @@
-//! Credentials inside URLs: `https://user:password@host` and `https://token@host`.
+//! Finds credentials inside URLs: `https://user:password@host` and `https://token@host`.
 //!
-//! The scheme is shown as it comes; what follows `://` is held back until it is clear whether it
-//! names someone, which is at its end: a password may contain a `@` of its own.
+//! The scheme is shown as it comes; what follows `://` is held back to its end, where it is clear whether it has
+//! credentials: a password may contain a `@` of its own.
 
 use std::ops::Range;
 
@@ -134,7 +134,7 @@ impl Scan {
 }
 
 impl Token {
-    /// Takes the byte into the token, unless it ends it.
+    /// Adds the byte to the token, unless the byte ends the token.
     fn ends_at(&mut self, byte: u8) -> bool {
         if is_hard_end(byte) {
             return true;
@@ -172,12 +172,12 @@ impl Token {
     }
 }
 
-/// What no one writes inside a URL, not even wrongly.
+/// Bytes that no one writes inside a URL, not even by mistake.
 fn is_hard_end(byte: u8) -> bool {
     byte <= b' ' || byte == 0x7f || b"\"<>`".contains(&byte)
 }
 
-/// What ends the part of a URL that names the host.
+/// Bytes that end the part of a URL that names the host.
 fn is_soft_end(byte: u8) -> bool {
     b"/?#\\".contains(&byte)
 }

@@ -1,4 +1,4 @@
-//! The keys: the one that secrets are sealed for, and older ones that still open.
+//! The workers' keys: the one that secrets are sealed for, and older ones that only open.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::seal::{self, KEY_BYTES, KEY_ID_LENGTH, Kem, OpenError, PREFIX, Place};
 
-/// What is set is not a key. The error does not quote it: it may be a part of one.
+/// A configured value is not a key. The error does not quote it, since it may be a part of one.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "a key is {KEY_BYTES} random bytes, as base64 (44 characters) or as 64 hex digits; make one by \
@@ -49,7 +49,7 @@ impl SealingKey {
         STANDARD.encode(self.public.to_bytes())
     }
 
-    /// All that a sealer needs.
+    /// Everything that an app needs to seal: the prefix, the key's id and the public key.
     pub fn public_string(&self) -> String {
         format!("{PREFIX}{}:{}", self.id, self.public_key())
     }
@@ -80,7 +80,7 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// `fallbacks` open, and seal nothing.
+    /// `fallbacks` open secrets and seal none.
     pub fn new(current: Option<SealingKey>, fallbacks: Vec<SealingKey>) -> Self {
         Self { current, fallbacks }
     }
@@ -95,7 +95,7 @@ impl Keyring {
         self.fallbacks.iter().map(|key| key.id.clone()).collect()
     }
 
-    /// What a stored value is: itself where it is plain, or what is sealed in it.
+    /// The secret in a stored value, which is plain or sealed.
     ///
     /// # Errors
     /// It is sealed and can't be opened.

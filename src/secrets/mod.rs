@@ -1,6 +1,6 @@
-//! The pods' secrets, sealed for a key that only the workers have: who reads the database, or a backup of it, reads none
-//! of them. This room knows the keys and the format ([`seal`]), and how a table of secrets comes to be sealed
-//! ([`reseal`]); the rows are the store's, and what a secret is for is the lifecycle's.
+//! The pods' secrets, sealed for a key that only the workers have, so that nobody can read them in the database or in a
+//! backup. This room knows the keys and the format ([`seal`]) and seals stored secrets ([`reseal`]); it does not know
+//! what a secret is for.
 
 mod key;
 pub mod reseal;
@@ -12,7 +12,7 @@ use crate::store::secrets::StoredSecret;
 pub use key::{Keyring, NotAKey, SealingKey};
 pub use seal::{OpenError, PREFIX, Place};
 
-/// A secret of a pod as the pod is given it.
+/// A secret of a pod, opened.
 pub struct PodSecret {
     /// `env` or `deploy_key`.
     pub kind: String,
@@ -30,7 +30,7 @@ pub struct Unopened {
     reason: OpenError,
 }
 
-/// Opens the secrets of a pod. It reckons for as long as a tenth of a millisecond a secret, so not between other futures.
+/// Opens the secrets of a pod. It takes up to 0.1 ms of CPU time per secret, too long between other futures.
 ///
 /// # Errors
 /// The first that can't be opened.

@@ -1,5 +1,5 @@
-//! Seals the stored secrets for the current key, row by row: one that is locked, broken or too large keeps no other from
-//! being sealed.
+//! Seals the stored secrets for the current key, row by row, so that a row that is locked, broken or too large does not
+//! stop the others.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::store::{
 const PORTION: i64 = 100;
 /// Lets other work come in between.
 const PAUSE_BETWEEN_PORTIONS: Duration = Duration::from_millis(20);
-/// After which a row that was locked or changed is looked at again.
+/// The pause before a row that was locked or changed is tried again.
 const PAUSE_BEFORE_RETRY: Duration = Duration::from_millis(500);
 
 /// Which rows are looked at.
@@ -36,13 +36,13 @@ pub enum Outcome {
     Unopened(OpenError),
     /// Another transaction locks it, or has changed it.
     Busy,
-    /// The database did not take it.
+    /// The database refused it, or it is too large.
     Refused(String),
     /// It was deleted meanwhile.
     Gone,
 }
 
-/// Seals for the key of `keys` what is not, and reports each row. A row that is busy is tried `tries` times.
+/// Seals the rows that are not sealed for the current key, and reports each. A busy row is tried `tries` times.
 ///
 /// # Errors
 /// The database did not respond; what is sealed by then stays sealed.
@@ -96,7 +96,7 @@ async fn reseal_one(
             Ok(true) => return Ok(Outcome::Sealed),
             Ok(false) => {}
             Err(error) if is_locked(&error) => {}
-            // Without the detail, which may be the row.
+            // The detail is left out, since it may quote the row.
             Err(sqlx::Error::Database(refusal)) => return Ok(Outcome::Refused(refusal.message().to_owned())),
             Err(error) => return Err(error),
         }

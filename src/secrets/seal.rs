@@ -1,6 +1,6 @@
-//! The form of a sealed value: `hpke:v1:<key id>:<base64>`, by HPKE (RFC 9180) in its base mode, with
-//! DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and AES-256-GCM. The base64 holds the encapsulated key and, behind it, the
-//! ciphertext. What the value belongs to is the associated data, so that it opens nowhere else.
+//! The form of a sealed value: `hpke:v1:<key id>:<base64>`, by HPKE (RFC 9180) in its base mode, with DHKEM(X25519,
+//! HKDF-SHA256), HKDF-SHA256 and AES-256-GCM. The base64 holds the encapsulated key and, behind it, the ciphertext. The
+//! row of the value is the associated data, so that it opens nowhere else.
 //!
 //! Whatever begins with the prefix counts as sealed: a value that was damaged is never taken for a plain one.
 
@@ -32,7 +32,7 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// No text of PostgreSQL's has a NUL in it, so no two places have the same.
+    /// A text in PostgreSQL has no NUL in it, so no two places have the same associated data.
     fn associated_data(&self) -> Vec<u8> {
         [self.pod_id, self.kind, self.name].join("\0").into_bytes()
     }
@@ -45,16 +45,16 @@ pub enum OpenError {
     NoKey(String),
     #[error(
         "it is sealed for the key {0}, which is neither SECRETS_KEY nor among SECRETS_KEY_FALLBACKS. Give the workers \
-         that key as a fallback, or write the value anew"
+         that key as a fallback, or write the value again"
     )]
     UnknownKey(String),
     #[error(
-        "it was sealed for the key {0}, but for another pod, kind or name, or it was damaged since. Write the value anew"
+        "it was sealed for the key {0}, but for another pod, kind or name, or was damaged since. Write the value again"
     )]
     NotForHere(String),
     #[error("what is sealed in it for the key {0} is not text, or holds a NUL byte. Write the value again")]
     NotText(String),
-    #[error("it begins with \"{PREFIX}\" and is not {PREFIX}<key id>:<base64>. Write the value anew, plain or sealed")]
+    #[error("it begins with \"{PREFIX}\" and is not {PREFIX}<key id>:<base64>. Write the value again, plain or sealed")]
     Malformed,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn seal(public: &PublicKey, key_id: &str, place: &Place<'_>, value: &
         value.as_bytes(),
         &place.associated_data(),
     );
-    // The public key is of a private one, so it is not a point of a low order; and no text has 2^36 bytes.
+    // The public key belongs to a private key, so it is not a point of low order; and no text has 2^36 bytes.
     let (encapsulated, ciphertext) = sealed.expect("a value that is no longer than AES-GCM takes");
     format!("{PREFIX}{key_id}:{}", STANDARD.encode([&encapsulated.to_bytes()[..], &ciphertext].concat()))
 }
@@ -103,7 +103,7 @@ impl<'a> Sealed<'a> {
             ciphertext,
             &place.associated_data(),
         );
-        // What PostgreSQL keeps out of a plain value may be in a sealed one.
+        // A sealed value may hold what PostgreSQL refuses in a plain one, such as a NUL.
         let not_text = |mut bytes: Vec<u8>| {
             bytes.zeroize();
             OpenError::NotText(self.key_id.to_owned())
@@ -217,7 +217,7 @@ mod tests {
             assert_eq!(error, OpenError::Malformed, "{malformed}");
             assert!(!error.to_string().contains("my-secret-value"));
         }
-        // The point of order one: what is sealed for it can be opened by anyone.
+        // A point of low order: what is sealed for it can be opened by anyone.
         let low_order = format!("{head}:{}", STANDARD.encode([&[0; KEY_BYTES][..], &bytes[KEY_BYTES..]].concat()));
         assert!(opened(&keys(), &PLACE, &low_order).is_err());
     }
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(opened(&Keyring::default(), &PLACE, &sealed), Err(OpenError::NoKey(other_key().id().to_owned())));
         let with_fallback = Keyring::new(Some(key()), vec![other_key()]);
         assert_eq!(opened(&with_fallback, &PLACE, &sealed).as_deref(), Ok("a"));
-        // One that claims to be for another key than it is.
+        // A value that claims to be sealed for another key than it is.
         let claims = sealed.replace(other_key().id(), key().id());
         assert_eq!(opened(&with_fallback, &PLACE, &claims), Err(OpenError::NotForHere(key().id().to_owned())));
     }

@@ -22,7 +22,7 @@ async fn a_secret_that_can_not_be_opened_fails_its_own_pod_with_a_sentence() {
 
     let lost_id = key(LOST_KEY).id().to_owned();
     for (pod, says) in [
-        (&to, vec!["\"API_TOKEN\" (env)", KEY_ID, "for another pod", "Write the value anew"]),
+        (&to, vec!["\"API_TOKEN\" (env)", KEY_ID, "for another pod", "Write the value again"]),
         (&lost, vec!["\"LOST\" (env)", &lost_id, "SECRETS_KEY_FALLBACKS"]),
         (&cut, vec!["\"CUT\" (env)", KEY_ID]),
         (&malformed, vec!["\"MALFORMED\" (env)", "hpke:v1:<key id>:<base64>"]),

@@ -1,4 +1,4 @@
-//! The kinds of jobs, and what a job goes through.
+//! The kinds and the statuses of jobs.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ impl std::fmt::Display for JobKind {
     }
 }
 
-/// What a job goes through. As text it is `pod_jobs.status`.
+/// The status of a job. As text it is `pod_jobs.status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-/// Up to when the worker surely holds its leases; moved on by its heartbeat.
+/// Until when the worker surely holds its leases; its heartbeat extends it.
 #[derive(Debug, Clone)]
 pub struct LeaseClock(Arc<Mutex<Instant>>);
 

@@ -1,6 +1,6 @@
-//! The text of a log row as it grows.
+//! How the stored text of a log row changes.
 
-/// What has to be done to a stored text so that it is current.
+/// The change that makes a stored text current.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Update {
     /// Add this at the end of what is stored.

@@ -1,9 +1,9 @@
 //! What is on a host and belongs to no pod.
 
-/// What it is, by what removes it.
+/// The kind of an orphan, which decides how it is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OrphanKind {
-    // In the order in which Docker lets go of them.
+    // In the order in which Docker can remove them.
     Container,
     Network,
     Volume,
@@ -25,11 +25,11 @@ impl OrphanKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
     pub kind: OrphanKind,
-    /// Docker's id of it, or its name.
+    /// Its id in Docker, or its name.
     pub key: String,
     pub name: String,
     pub pod_id: String,
-    /// A container that runs.
+    /// Whether it is a container that runs.
     pub runs: bool,
     pub why: String,
 }

@@ -1,12 +1,12 @@
-//! What a pod goes through, and which of its variables are secrets.
+//! The statuses of a pod, and which of its variables are secrets.
 
 use serde::{Deserialize, Serialize};
 
-/// The value of a variable of a pod's environment is a secret if one of these is in its name, in capitals or not: it is
-/// hidden in the log, and goes when the pod is destroyed.
+/// The value of a pod's environment variable is a secret if its name contains one of these, in upper or lower case: it
+/// is hidden in the log, and deleted when the pod is destroyed.
 pub const SECRET_NAMES: [&str; 7] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "DSN", "DATABASE_URL"];
 
-/// What a pod goes through. As text it is `pods.status`.
+/// The status of a pod. As text it is `pods.status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]

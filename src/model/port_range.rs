@@ -1,4 +1,4 @@
-//! The ports of a host that pods are reached by. The check on `pods.proxy_port` and `deploy/pod-host.sh` have the same.
+//! The ports of a host that pods are reached by, as in the check on `pods.proxy_port` and in `deploy/pod-host.sh`.
 
 /// The lowest and the highest port that a pod is reached by.
 pub const PORTS: std::ops::RangeInclusive<i32> = 30_000..=40_000;

@@ -1,6 +1,6 @@
--- What the app calls. Each runs with the rights of its owner, so that the app's role needs none to update a job.
+-- The functions that the app calls, with the rights of their owner: the app's role needs no right to update jobs.
 
--- The same insert as the app's own, but a double click is one job.
+-- Inserts a job as the app itself would, but a double click gives one job.
 CREATE OR REPLACE FUNCTION pinacle.enqueue_pod_job(
     pod_id text, kind text, payload jsonb DEFAULT '{}', run_at timestamptz DEFAULT now(),
     priority int DEFAULT 0, requested_by text DEFAULT NULL
@@ -19,7 +19,7 @@ BEGIN
     SELECT * INTO last_in_line FROM pinacle.pod_jobs j
     WHERE j.pod_id = pod_id AND j.status IN ('queued', 'running', 'retrying')
     ORDER BY j.position DESC LIMIT 1;
-    -- One that is planned for later than this is not the same wish.
+    -- A job that is planned for later than this one is another request.
     IF last_in_line.status = 'queued' AND last_in_line.kind = kind
        AND last_in_line.run_at <= greatest(coalesce(run_at, now()), now()) THEN
         RETURN last_in_line.id;
@@ -30,8 +30,8 @@ BEGIN
     RETURN job_id;
 END $$;
 
--- True where the job is cancelled or will be stopped, false where it had already finished. A queued job has done nothing
--- yet and is cancelled at once. One that runs, or waits for its next attempt, has: a worker stops it and cleans up.
+-- True where the job is cancelled or will be stopped, false where it had already finished. A queued job is cancelled at
+-- once. One that runs, or waits for its next attempt, is stopped by a worker, which cleans up.
 CREATE OR REPLACE FUNCTION pinacle.cancel_pod_job(job_id text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -61,8 +61,8 @@ BEGIN
     RETURN false;
 END $$;
 
--- The admin's button. A pod may be `failed` without a failed job: reconciliation found that something of it is lost. A create makes what
--- is missing and leaves what is there.
+-- Requeues a failed pod. If reconciliation found that a part of it is lost, the pod is `failed` without a failed job:
+-- then a create makes what is missing and leaves what is there.
 CREATE OR REPLACE FUNCTION pinacle.requeue_pod(pod_id text, requested_by text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -77,7 +77,7 @@ BEGIN
         RAISE EXCEPTION 'Pod "%" is %; only a failed pod can be requeued.', pod_id, pod.status
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    -- One that has failed before another succeeded is not why the pod is `failed`.
+    -- A job that failed before another succeeded is not why the pod is `failed`.
     SELECT * INTO failed FROM pinacle.pod_jobs j
     WHERE j.pod_id = pod_id AND (j.id = pod.failed_job_id OR (j.status = 'failed' AND NOT EXISTS (
         SELECT FROM pinacle.pod_jobs s WHERE s.pod_id = j.pod_id AND s.position > j.position AND s.status = 'succeeded')))

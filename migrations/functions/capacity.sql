@@ -1,10 +1,10 @@
--- What its pods take of a server is kept with the server, in the transaction of the change, whoever makes it.
+-- Keeps what pods take of a server in the server's row, in the same transaction as each change of a pod.
 CREATE OR REPLACE FUNCTION pinacle.pods_count_capacity() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     change record;
 BEGIN
-    -- In the order of the servers, so that two such changes wait for each other in one direction only.
+    -- In the order of the servers, so that two such changes can't deadlock.
     FOR change IN
         SELECT c.server_id, sum(c.pods) AS pods, sum(c.cpu_cores) AS cpu_cores, sum(c.memory_mb) AS memory_mb,
                sum(c.disk_gb) AS disk_gb

@@ -1,6 +1,6 @@
--- Claims the pod's next job, where one is due, and handles the wakeup. The next job is the first in the pod's line that
--- is due; a retry keeps its place, and a job that is planned for later lets those behind it pass. `urgent` is whether
--- stops and destroys are claimed, or the other kinds; null for all.
+-- Claims the pod's next job, where one is due, and deletes the wakeup. The next job is the first in the pod's line that
+-- is due; a retry keeps its place, and a job that is planned for later lets those behind it pass. `urgent` claims stops
+-- and destroys if true, the other kinds if false, and all if null.
 CREATE OR REPLACE FUNCTION pinacle.claim_pod_job(
     of_pod text, wakeup text, urgent boolean, worker text, deadline interval, worker_slots int, max_per_server int,
     max_per_owner int
@@ -20,23 +20,23 @@ BEGIN
     IF next.id IS NULL OR next.status = 'running' OR next.run_at > now() THEN
         RETURN;
     ELSIF urgent <> (next.kind IN ('stop', 'destroy')) THEN
-        -- It is for others to claim; they may have been woken before it was the next.
+        -- The job belongs to the other queue, whose wakeup may have come before this job was the next.
         PERFORM pinacle.wake_pod(of_pod, next.kind, next.priority, now());
         RETURN;
     END IF;
-    -- By its id alone: with its status beside it, the planner takes an index of all that wait for cheaper, where none did
-    -- when the table was last analyzed.
+    -- The condition names the id alone: with the status beside it, the planner prefers the index of waiting jobs if
+    -- none waited when the table was last analyzed.
     SELECT * INTO next FROM pinacle.pod_jobs j WHERE j.id = next.id FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND OR next.status NOT IN ('queued', 'retrying') OR next.run_at > now() THEN
         RETURN;
     END IF;
     SELECT * INTO pod FROM pinacle.pods p WHERE p.id = of_pod FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
-        -- Somebody changes the pod's row; a worker does not wait for that.
+        -- Another transaction has locked the pod's row; a worker does not wait for it.
         PERFORM pinacle.wake_pod(of_pod, next.kind, next.priority, now() + interval '500 milliseconds');
         RETURN;
     ELSIF pod.lease < 0 OR pod.lease >= 4611686018427387904 THEN
-        -- No number of claims comes near that, and beyond it there is none that is newer.
+        -- Claims never reach such a number, and beyond it no lease is newer.
         UPDATE pinacle.pod_jobs j
         SET status = 'failed', finished_at = now(),
             last_error = format('The lease of pod "%s" is %s, which no worker gave it. Set pods.lease to what the fence'
@@ -48,7 +48,7 @@ BEGIN
         WHERE p.id = of_pod AND p.status <> 'terminated';
         RETURN;
     END IF;
-    -- One that is to be cancelled only cleans up.
+    -- A job that is to be cancelled only cleans up, so it needs no slot.
     IF next.kind IN ('create', 'start', 'restart') AND next.cancel_requested_at IS NULL THEN
         refusal := pinacle.slot_refusal(pod.owner_id, pod.server_id, worker, worker_slots, max_per_server, max_per_owner);
         IF refusal IS NOT NULL THEN
@@ -63,7 +63,7 @@ BEGIN
         slot_owner = pod.owner_id, slot_server = pod.server_id
     WHERE j.id = next.id
     RETURNING * INTO next;
-    -- What became of the commands of an execution that died is unknown, and a page must not wait for it.
+    -- How the commands of a dead execution ended is unknown, and a page must not wait for it.
     UPDATE pinacle.pod_logs l
     SET exit_code = 255, duration = least(extract(epoch FROM now() - l.timestamp) * 1000, 2147483647)::int,
         stderr = l.stderr || E'\n[cut off: the worker that ran this command stopped answering]\n'

@@ -1,4 +1,4 @@
--- What a page follows.
+-- Notifies the app's pages of changes of jobs and pods.
 CREATE OR REPLACE FUNCTION pinacle.announce_job() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

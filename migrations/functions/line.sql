@@ -1,11 +1,11 @@
--- One pod's line changes in one transaction at a time, so that positions follow the order of insertion and two clicks at
--- the same moment see each other.
+-- One transaction at a time changes a pod's line, so that positions follow the order of insertion and two clicks at the
+-- same moment see each other.
 CREATE OR REPLACE FUNCTION pinacle.lock_pod_line(pod_id text) RETURNS void
 LANGUAGE sql
 RETURN pg_advisory_xact_lock(hashtextextended('pinacle.pod_line.' || pod_id, 0));
 
--- A job's row as the app inserts it: what is the worker's own is set here, whatever the insert says. What stands in a
--- notification, in a key of an index or in the worker's memory has a bound.
+-- Checks a job's row as the app inserts it, and sets the worker's columns, whatever the insert says. Values that go
+-- into a notification, an index or the worker's memory are bounded.
 CREATE OR REPLACE FUNCTION pinacle.pod_jobs_enter_line() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -25,7 +25,7 @@ BEGIN
         RAISE EXCEPTION 'run_at of a % job is %; the last year that it can be in is 9999.', NEW.kind, NEW.run_at
             USING ERRCODE = 'check_violation';
     END IF;
-    -- One that was due before it was there is due now.
+    -- A job that was due before its insert is due now.
     NEW.run_at := greatest(NEW.run_at, now());
     NEW.status := 'queued';
     NEW.attempt := 0;
@@ -54,7 +54,7 @@ END $$;
 CREATE OR REPLACE TRIGGER pod_jobs_enter_line BEFORE INSERT ON pinacle.pod_jobs
 FOR EACH ROW EXECUTE FUNCTION pinacle.pod_jobs_enter_line();
 
--- A job that does not run has no step that does, whatever became of the worker that was at it.
+-- Closes the running step of a job that no longer runs, even if the job's worker died.
 CREATE OR REPLACE FUNCTION pinacle.pod_jobs_close_steps() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 BEGIN

@@ -1,4 +1,4 @@
--- A pod's row as the app inserts it: what is the worker's own is set here, whatever the insert says.
+-- Checks a pod's row, and sets the worker's columns on insert, whatever the insert says.
 CREATE OR REPLACE FUNCTION pinacle.pods_check() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -8,7 +8,7 @@ BEGIN
     ELSIF octet_length(NEW.name) > 65536 AND NEW.name IS DISTINCT FROM OLD.name THEN
         RAISE EXCEPTION 'The name of pod "%" has % bytes; no more than 65536 (64 KiB) can be stored.', NEW.id,
             octet_length(NEW.name) USING ERRCODE = 'check_violation';
-    -- A pod of before may have up to 63, and keeps them.
+    -- An older pod may have up to 63, and keeps them.
     ELSIF NEW.slug !~ '^[a-z0-9]([a-z0-9-]{0,41}[a-z0-9])?$' AND NEW.slug IS DISTINCT FROM OLD.slug THEN
         RAISE EXCEPTION 'The slug "%" is not up to 43 small letters, digits and inner hyphens: it is a part of the pod''s hostname.',
             left(NEW.slug, 100) USING ERRCODE = 'check_violation', CONSTRAINT = 'pods_slug_is_a_dns_label';
@@ -51,8 +51,8 @@ FOR EACH ROW EXECUTE FUNCTION pinacle.touch_updated_at();
 CREATE OR REPLACE TRIGGER pods_touch BEFORE UPDATE ON pinacle.pods
 FOR EACH ROW EXECUTE FUNCTION pinacle.touch_updated_at();
 
--- An address of a repository without who logs in there, as far as the name is a secret: `ssh://git@host` and `git@host:path`
--- stay. What can't be an address is taken for a password with an `@` or a `/` in it, rather than shown.
+-- The URL of a repository without its credentials; `ssh://git@host` and `git@host:path` stay as they are. A text that
+-- can't be a URL is taken for a password with an `@` or a `/` in it, and hidden.
 CREATE OR REPLACE FUNCTION pinacle.without_login(url text) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN CASE
@@ -64,9 +64,9 @@ RETURN CASE
     WHEN url ~ ':.*@' THEN regexp_replace(url, '^.*@', '[redacted]@')
     ELSE url END;
 
--- What is kept of the config of a pod that is destroyed: no value of a variable with one of `secret_names` in its name, and
--- no login at the repository. Of what is no config, and of what can't be searched or stored, nothing is kept: a destroy
--- does not fail for what somebody has written.
+-- The config of a destroyed pod without its secrets: the values of variables with one of `secret_names` in their names,
+-- and the credentials of the repository. A config that is malformed, or can't be searched or stored, becomes `{}`, so
+-- that it makes no destroy fail.
 CREATE OR REPLACE FUNCTION pinacle.without_secrets(config jsonb, secret_names text[]) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -99,8 +99,8 @@ EXCEPTION WHEN OTHERS THEN
     RETURN '{}';
 END $$;
 
--- How many bytes a stored secret has for its pod. One that is sealed counts as what is in it: its base64 holds that, an
--- encapsulated key of 32 bytes and a tag of 16. What only looks sealed has the same bound on what is stored.
+-- The size of a secret that counts for its pod, in bytes. A sealed one counts as what is in it: its base64 holds that,
+-- an encapsulated key of 32 bytes and a tag of 16. A value that only looks sealed is counted in the same way.
 CREATE OR REPLACE FUNCTION pinacle.secret_bytes(value text) RETURNS int
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN starts_with(value, 'hpke:v1:')
@@ -108,7 +108,7 @@ RETURN CASE WHEN starts_with(value, 'hpke:v1:')
                   - (2 - length(rtrim(right(value, 2), '='))) - 48, 0)
     ELSE octet_length(value) END;
 
--- What a pod keeps secret is read and opened as a whole by every job, so it has a bound.
+-- Bounds the secrets of a pod, since every job reads and opens all of them.
 CREATE OR REPLACE FUNCTION pinacle.pod_secrets_check() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -120,7 +120,7 @@ BEGIN
         RAISE EXCEPTION 'The secret "%" of pod "%" can''t be given to another pod. Insert it there anew.', left(OLD.name, 100),
             OLD.pod_id USING ERRCODE = 'check_violation';
     END IF;
-    -- Two that are inserted at the same moment see each other.
+    -- Lets two inserts at the same moment see each other.
     PERFORM pg_advisory_xact_lock(hashtextextended('pinacle.secrets.' || NEW.pod_id, 0));
     SELECT count(*) AS count, coalesce(sum(pinacle.secret_bytes(s.value) + octet_length(s.name)), 0) AS bytes
     INTO others FROM pinacle.pod_secrets s

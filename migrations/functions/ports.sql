@@ -1,4 +1,4 @@
--- A pod that gives back its port leaves a note of when.
+-- Records when a pod gave back its port.
 CREATE OR REPLACE FUNCTION pinacle.pods_release_port() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

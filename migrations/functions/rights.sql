@@ -1,5 +1,5 @@
--- What the web app's role may do, and no more; what it could do here before is taken from it first. It names the secrets
--- that it changes, and can't read their values.
+-- Revokes what the web app's role can do here, and grants it what it needs. The role can write secrets, and can't read
+-- their values.
 CREATE OR REPLACE FUNCTION pinacle.grant_rights(app_role text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -28,6 +28,6 @@ BEGIN
     END LOOP;
 END $$;
 
--- Nobody but its owner may call what the worker calls.
+-- Only their owner may call the worker's functions.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pinacle FROM PUBLIC;
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA apalis FROM PUBLIC;

@@ -1,14 +1,14 @@
--- Slots: how many creates, starts and restarts of one server and of one owner run at once, across all workers. The claim
--- counts those that run and holds back what is too much; what is held back is woken when a slot is given back. Stops and
--- destroys are neither counted nor held, and have wakeups of their own.
+-- Slots: how many creates, starts and restarts of one server and of one owner run at once, across all workers. The
+-- claim counts the running ones and holds back the rest, which are woken when a slot is given back. Stops and destroys
+-- are neither counted nor held, and have wakeups of their own.
 
--- Held until the end of the transaction by whoever counts slots, or gives one back: so that a job which is held back
--- and a slot which is given back see each other. An owner's is taken before a server's.
+-- Locked until the end of the transaction by whoever counts slots or gives one back, so that a job that is being held
+-- and a slot that is given back see each other. An owner's lock is taken before a server's.
 CREATE OR REPLACE FUNCTION pinacle.lock_slots(of text) RETURNS void
 LANGUAGE sql
 RETURN pg_advisory_xact_lock(hashtextextended('pinacle.slots.' || of, 0));
 
--- Wakes the first of the jobs that are held by this.
+-- Wakes the first of the jobs that are held by `key`.
 CREATE OR REPLACE FUNCTION pinacle.wake_held(key text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 DECLARE
@@ -23,8 +23,8 @@ BEGIN
     END IF;
 END $$;
 
--- Where capacity came from elsewhere, such as a new server: wakes up to `jobs` of each of the next `keys` keys behind
--- `after`. Returns the last, or null where there is none behind it.
+-- Wakes up to `jobs` of each of the next `keys` keys behind `after`: room may come from elsewhere, such as a new
+-- server. Returns the last key, or null where there is none behind it.
 CREATE OR REPLACE FUNCTION pinacle.wake_held_portion(after text, keys int, jobs int) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 DECLARE
@@ -69,12 +69,12 @@ CREATE OR REPLACE TRIGGER pod_jobs_give_slot_back AFTER UPDATE OF status ON pina
 FOR EACH ROW WHEN (OLD.status = 'running' AND NEW.status <> 'running' AND OLD.kind IN ('create', 'start', 'restart'))
 EXECUTE FUNCTION pinacle.pod_jobs_give_slot_back();
 
--- What an owner may have of `slots`: not the last one, unless there is just one.
+-- How many of `slots` an owner may have: all but the last one, and at least one.
 CREATE OR REPLACE FUNCTION pinacle.owners_part(slots int) RETURNS int
 LANGUAGE sql IMMUTABLE
 RETURN greatest(slots - 1, 1);
 
--- Whether the server has a slot left for a job of this owner, beside that job itself.
+-- Whether the server has a slot left for a job of this owner, that job not counted.
 CREATE OR REPLACE FUNCTION pinacle.server_has_slot(server text, owner text, job text, max_per_server int) RETURNS boolean
 LANGUAGE sql STABLE
 RETURN (
@@ -83,8 +83,8 @@ RETURN (
     FROM pinacle.pod_jobs j
     WHERE j.slot_server = server AND j.status = 'running' AND j.kind IN ('create', 'start', 'restart') AND j.id <> job);
 
--- Why a job that takes a slot can't run now; null where it can. What else has room then is offered to the next that is
--- held for it: this job may have been woken for that, and can't use it.
+-- What holds back a job that takes a slot; null where it can run now. A slot that this job was woken for and can't use
+-- is offered to the next job that is held for it.
 CREATE OR REPLACE FUNCTION pinacle.slot_refusal(owner text, server text, worker text, worker_slots int, max_per_server int, max_per_owner int)
 RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
@@ -116,7 +116,7 @@ BEGIN
         room := max_per_server;
         own_room := pinacle.owners_part(max_per_server);
     ELSE
-        -- Those that run and are not placed yet share what the servers have left.
+        -- Running jobs that are not placed yet share the slots that the servers have left.
         SELECT count(*), count(*) FILTER (WHERE j.slot_owner = owner) INTO taken, own
         FROM pinacle.pod_jobs j
         WHERE j.slot_server IS NULL AND j.status = 'running' AND j.kind IN ('create', 'start', 'restart');
@@ -130,7 +130,7 @@ BEGIN
             WHERE j.status = 'running' AND j.kind IN ('create', 'start', 'restart') AND j.slot_server IS NOT NULL
             GROUP BY 1) n ON n.slot_server = s.id
         WHERE s.status = 'online';
-        -- Without a server there is nothing to wait for: the job runs, and says so.
+        -- Without an online server there is nothing to wait for: the job runs, and reports that.
     END IF;
     is_full := coalesce(taken >= room, false);
     IF owner_is_full THEN

@@ -1,4 +1,4 @@
--- A wakeup is a row in apalis's table and means "look at this pod", no more. One too many finds nothing to do and is gone.
+-- A wakeup is a row in apalis's table and means "look at this pod", no more. An extra one finds nothing to do.
 CREATE OR REPLACE FUNCTION pinacle.wake_pod(pod_id text, kind text, priority int, run_at timestamptz) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO apalis.jobs (id, job_type, job, priority, run_at)
@@ -6,7 +6,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
             convert_to(to_jsonb(pod_id)::text, 'UTF8'), priority, run_at);
 $$;
 
--- Whether a wakeup waits for the pod. The type is compared in a way that no index of types serves, so the pod is looked up.
+-- Whether a wakeup waits for the pod. `|| ''` keeps the planner from the index of types, so it looks up the pod.
 CREATE OR REPLACE FUNCTION pinacle.is_woken(wakeup bytea, queue text) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 BEGIN
@@ -14,8 +14,8 @@ BEGIN
         SELECT FROM apalis.jobs a WHERE a.job = wakeup AND a.job_type || '' = queue AND a.status = 'Pending');
 END $$;
 
--- A destroy that is due cancels what stands before it and asks what runs to stop. An earlier destroy is left alone: it does
--- the same work. One whose payload will be refused cancels nothing.
+-- Cancels what stands before a due destroy, and asks what runs to stop. An earlier destroy is left alone, since it does
+-- the same work. A destroy whose payload will be refused cancels nothing.
 CREATE OR REPLACE FUNCTION pinacle.preempt_for_destroy(destroy_id text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 DECLARE
@@ -71,8 +71,8 @@ FOR EACH ROW EXECUTE FUNCTION pinacle.pod_jobs_wake();
 CREATE OR REPLACE TRIGGER pod_jobs_wake_on_update AFTER UPDATE OF status ON pinacle.pod_jobs
 FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION pinacle.pod_jobs_wake();
 
--- apalis's fetch as it was, but that its plan is made once a connection, and takes the first of the waiting ones from their
--- index. Its last condition has the form of that index.
+-- apalis's fetch, except that its plan is made once per connection and reads the first waiting wakeups from their
+-- index. The last condition has the form of that index's condition.
 CREATE OR REPLACE FUNCTION apalis.get_jobs(worker_id text, v_job_type text, v_job_count int DEFAULT 5) RETURNS SETOF apalis.jobs
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
 BEGIN

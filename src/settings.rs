@@ -100,7 +100,8 @@ pub struct Settings {
         value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Settings")]
     pub max_jobs_per_owner: u32,
 
-    /// How much of what a job's commands print is kept, in MiB. Of each command beyond that, the beginning and the end are.
+    /// How much of what a job's commands print is kept, in MiB. Of each further command, only the beginning and the end
+    /// are kept.
     #[arg(long, global = true, env = "LOG_BUDGET_MB", default_value_t = 16, value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = "Settings")]
     pub log_budget_mb: u32,
@@ -158,17 +159,19 @@ pub struct Settings {
         value_parser = clap::value_parser!(u32).range(1..=3650), help_heading = "Settings")]
     pub log_retention_days: u32,
 
-    /// How long finished jobs and their steps are kept, in days. A pod's last job stays, and so does the one that it failed by.
+    /// How long finished jobs and their steps are kept, in days. A pod's last job stays, and so does the job that made it
+    /// `failed`.
     #[arg(long, global = true, env = "JOB_RETENTION_DAYS", default_value_t = 90, value_name = "DAYS",
         value_parser = clap::value_parser!(u32).range(1..=3650), help_heading = "Settings")]
     pub job_retention_days: u32,
 
-    /// How much of a pod's log is kept, in MiB: of more than that, the oldest rows go with the cleanup.
+    /// How much of a pod's log is kept, in MiB. The cleanup deletes the oldest rows beyond that.
     #[arg(long, global = true, env = "LOG_POD_LIMIT_MB", default_value_t = 256, value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=1_048_576), help_heading = "Settings")]
     pub log_pod_limit_mb: u32,
 
-    /// Below this much free space on the disk of a server's Docker, in GB, images go that a worker has fetched and no pod uses.
+    /// Where the disk of a server's Docker has less free space than this, in GB, images that a worker has fetched and no pod
+    /// uses are removed.
     #[arg(
         long,
         global = true,
@@ -179,7 +182,7 @@ pub struct Settings {
     )]
     pub min_free_disk_gb: u32,
 
-    /// How often rows of pod_logs that are too old are deleted, and jobs, in seconds.
+    /// How often old rows of pod_logs and old jobs are deleted, in seconds.
     #[arg(long, global = true, env = "LOG_CLEANUP_INTERVAL", default_value = "3600", value_parser = seconds,
         value_name = "SECONDS", help_heading = "Settings")]
     pub log_cleanup_interval: Duration,

@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_pod_accounts_for_is_a_stray_unless_it_is_somebody_elses() {
+    fn what_no_pod_accounts_for_is_an_orphan_unless_it_is_somebody_elses() {
         let lines = |installation: &str| {
             let things = ["network", "volume"].map(|kind| thing(kind, "pod_a", installation));
             let fence = r#"{"fence":{"key":"pod_a","lease":2,"idle_seconds":60}}"#.to_owned();

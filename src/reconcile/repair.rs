@@ -17,7 +17,7 @@ const MAX_RELAPSES: i64 = 5;
 const RELAPSE_SPAN: Duration = Duration::from_mins(15);
 
 /// Another execution has begun since the host was looked at.
-const OVERTAKEN: &str = "left to the job that has begun since";
+const OVERTAKEN: &str = "left to the job that came since";
 
 impl Reconciler {
     /// Returns what was done, or would be without `dry_run`.

@@ -1,7 +1,7 @@
 //! Database and host are brought together again, whichever of them somebody has changed.
 
 mod drift;
-mod strays;
+mod orphans;
 
 use std::process::Output;
 

@@ -54,7 +54,7 @@ export function behaviour({ client, work }: World): void {
     assert.equal(own.at(-1)?.status, "succeeded");
   });
 
-  test("a failing install says why, keeps the pod up, and runs once it is mended", async () => {
+  test("a failing install says why, keeps the pod up, and runs again on a requeue", async () => {
     const config: PodConfig = { install: "echo no such package >&2; exit 3" };
     const { podId, jobId } = await client.pods.create({ name: "F", slug: "failing", config });
     await work();

@@ -98,7 +98,7 @@ async fn what_is_not_ours_is_never_touched() {
 }
 
 #[tokio::test]
-async fn many_strays_at_once_are_left_to_a_person() {
+async fn many_orphans_at_once_are_left_to_a_person() {
     let (host, db) = (PodHost::turn().await, TestDb::new().await);
     host.add_to(&db).await;
     for number in 0..6 {

@@ -1,5 +1,6 @@
 import type { Backend, JobFilter, Page } from "./backend.js";
 import { NoSuchJob, TimedOut } from "./errors.js";
+import { retrying } from "./follow/retry.js";
 import type { Job, JobKind, JobStep } from "./generated/schema.js";
 import type { InTransaction } from "./pods.js";
 
@@ -73,12 +74,12 @@ export class Jobs {
     const limit = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
     const signals = [signal, limit].filter((signal) => signal !== undefined);
     const either = signals.length > 0 ? AbortSignal.any(signals) : undefined;
-    let job = await this.#job(jobId);
+    let job = await retrying(() => this.#job(jobId), either);
     const changes = this.#backend.subscribe(job.podId);
     try {
       while (job.finishedAt === null) {
         await changes.changed(either);
-        job = await this.#job(jobId);
+        job = await retrying(() => this.#job(jobId), either);
       }
       return job;
     } catch (error) {

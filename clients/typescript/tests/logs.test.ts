@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { InvalidInput, type LogEvent } from "@pinacle/client";
+import { createClient, InvalidInput, type LogEvent } from "@pinacle/client";
 
 import { collect, LogWriter, shown, until } from "./support/log.js";
 import { suite } from "./support/suite.js";
@@ -120,4 +120,10 @@ test("who goes frees the connection", async () => {
   abort.abort();
   assert.deepEqual(await reading, []);
   while ((await listening()) > 0) await new Promise(setImmediate);
+});
+
+test("a pool of one connection, which would wait for itself, is refused", async () => {
+  const client = createClient({ pool: parts.database.pool({ max: 1 }) });
+  await assert.rejects(collect(client.logs("pod_order", { follow: true })), InvalidInput);
+  assert.ok((await collect(client.logs("pod_order"))).length > 0);
 });

@@ -3,13 +3,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Notification, Pool, PoolClient } from "pg";
 
 import type { PodEvent, Subscription } from "../backend.js";
+import { InvalidInput } from "../errors.js";
 import { Changes } from "../follow/changes.js";
 import { pauseAfter } from "../follow/retry.js";
 
-/** How often the connection is tried, and all that follow look for what no notification told; in milliseconds. */
-const LOOK_INTERVAL_MS = 5_000;
+/** How often the connection is tried, in milliseconds: one that is gone may not say so. */
+const TRY_INTERVAL_MS = 5_000;
 /** After which a connection that doesn't answer is given up, in milliseconds. */
 const ANSWER_LIMIT_MS = 5_000;
+/** After so many tries, those who follow a pod look for what no notification told them. */
+const TRIES_BETWEEN_LOOKS = 6;
 
 /**
  * Follows the database's notifications on one connection, however many subscribe. It is taken from the pool with the first
@@ -29,6 +32,9 @@ export class Listener {
   }
 
   subscribe(podId: string | undefined): Subscription {
+    if (this.#pool.options.max < 2) {
+      throw new InvalidInput("To follow needs a connection that listens beside one that reads. Give the pool a `max` of 2 or more.");
+    }
     const others = podId === undefined ? this.#ofAll : (this.#ofPod.get(podId) ?? new Set());
     if (podId !== undefined) this.#ofPod.set(podId, others);
     const changes = new Changes(() => {
@@ -73,8 +79,8 @@ export class Listener {
   // Returns when it is to stop, and throws when the connection is lost.
   async #listen(connection: PoolClient, stop: AbortSignal, connected: () => void): Promise<void> {
     const lost = new Promise<never>((_, reject) => {
-      connection.once("error", reject);
-      connection.once("end", () => reject(new Error("the connection has ended")));
+      connection.on("error", reject);
+      connection.on("end", () => reject(new Error("the connection has ended")));
     });
     lost.catch(() => {});
     connection.on("notification", (notification) => this.#notify(notification));
@@ -86,24 +92,20 @@ export class Listener {
     };
     await ask("LISTEN pod_events");
     await ask("LISTEN pod_log_events");
-    for (let isFirst = true; !stop.aborted; isFirst = false) {
+    for (let tries = 0; !stop.aborted; tries += 1) {
       const now = (await ask("SELECT now() AS now")).rows[0]!.now;
       if (stop.aborted) return;
-      if (isFirst) {
+      if (tries === 0) {
         connected();
         this.#isConnected = true;
-        for (const changes of this.#all()) changes.miss(this.#answeredAt);
-      } else {
-        for (const changes of [...this.#ofPod.values()].flatMap((those) => [...those])) changes.miss(null);
+        for (const changes of this.#ofAll) changes.miss(this.#answeredAt);
+      }
+      if (tries % TRIES_BETWEEN_LOOKS === 0) {
+        for (const those of this.#ofPod.values()) for (const changes of those) changes.miss(null);
       }
       this.#answeredAt = now;
-      await Promise.race([sleep(LOOK_INTERVAL_MS, undefined, { signal: stop }).catch(() => {}), lost]);
+      await Promise.race([sleep(TRY_INTERVAL_MS, undefined, { signal: stop }).catch(() => {}), lost]);
     }
-  }
-
-  *#all(): Generator<Changes> {
-    yield* this.#ofAll;
-    for (const those of this.#ofPod.values()) yield* those;
   }
 
   #notify({ channel, payload = "" }: Notification): void {

@@ -1,10 +1,10 @@
-import type { PlacedLogRow } from "../backend.js";
 import type { PodConfig } from "../generated/pod-config.js";
 import type { Job, JobKind, Pod, PodStatus } from "../generated/schema.js";
 import type { MemoryBackend } from "./memory.js";
 import { PLANS, USER_STEPS } from "./plans.js";
 import { isUnfinished } from "./rules.js";
 import type { Rows } from "./rows.js";
+import { addLog, setJob, setLog, setPod, setStep } from "./writes.js";
 
 export interface CommandResult {
   /** 0 if left out. */
@@ -173,52 +173,4 @@ function commands(step: string, { install, hooks, processes }: PodConfig): strin
   if (step === "install") return [install ?? []].flat();
   if (step === "preStart" || step === "postStart") return hooks?.[step] ?? [];
   return step === "processes" ? (processes ?? []).map(({ startCommand }) => startCommand) : [];
-}
-
-function setPod(rows: Rows, id: string, change: Partial<Pod>): void {
-  rows.pods.set(id, { ...rows.pods.get(id)!, ...change, updatedAt: new Date() });
-}
-
-function setJob(rows: Rows, id: string, change: Partial<Job>): void {
-  rows.jobs.set(id, { ...rows.jobs.get(id)!, ...change });
-}
-
-function setStep(rows: Rows, jobId: string, position: number, name: string, end: { error: string | null } | null): void {
-  const steps = rows.steps.get(jobId) ?? [];
-  const before = steps[position];
-  const { attempt } = rows.jobs.get(jobId)!;
-  const step = {
-    jobId,
-    position,
-    name,
-    status: end === null ? "running" : end.error === null ? "succeeded" : "failed",
-    attempt,
-    startedAt: end && before ? before.startedAt : new Date(),
-    finishedAt: end && new Date(),
-    error: end && end.error,
-  } as const;
-  rows.steps.set(jobId, [...steps.slice(0, position), step, ...steps.slice(position + 1)]);
-}
-
-function addLog(rows: Rows, podId: string, jobId: string, label: string, command: string, number: number): string {
-  const id = `pod_log_${String(number).padStart(8, "0")}`;
-  const row: PlacedLogRow = {
-    id,
-    micros: String(number),
-    timestamp: new Date(),
-    command: `docker exec pinacle-pod-${podId} sh -c '${command}'`,
-    containerCommand: command,
-    stdout: "",
-    stderr: "",
-    exitCode: null,
-    duration: null,
-    label,
-    jobId,
-  };
-  rows.logs.set(podId, [...(rows.logs.get(podId) ?? []), row]);
-  return id;
-}
-
-function setLog(rows: Rows, podId: string, id: string, change: Partial<PlacedLogRow>): void {
-  rows.logs.set(podId, rows.logs.get(podId)!.map((row) => (row.id === id ? { ...row, ...change } : row)));
 }

@@ -1,5 +1,3 @@
-import type { Pool } from "pg";
-
 import type { Backend, PodEvent } from "./backend.js";
 import { EventReader } from "./follow/events.js";
 import { type LogEvent, LogReader, type LogOptions } from "./follow/logs.js";
@@ -7,11 +5,12 @@ import type { Server } from "./generated/schema.js";
 import { Jobs } from "./jobs.js";
 import { Pods } from "./pods.js";
 import { PostgresBackend } from "./postgres/backend.js";
+import type { Pool } from "./postgres/pool.js";
 import { Sealer } from "./seal.js";
 import { Secrets } from "./secrets.js";
 
 export interface ClientOptions {
-  /** The app's own pool. One of its connections listens while somebody follows. */
+  /** The app's own pool of `pg`. One of its connections listens while somebody follows. */
   pool: Pool;
   /** What `pinacle-worker secrets public-key` prints; without it, secrets are stored plain until a worker seals them. */
   secretsKey?: string | undefined;

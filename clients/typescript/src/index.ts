@@ -7,4 +7,5 @@ export type { PodConfig } from "./generated/pod-config.js";
 export type * from "./generated/schema.js";
 export type { EnqueueJob, WaitForJob } from "./jobs.js";
 export type { CreatePod, InTransaction } from "./pods.js";
+export type { Connection, Pool } from "./postgres/pool.js";
 export type { SecretPlace } from "./seal.js";

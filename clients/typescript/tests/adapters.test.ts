@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { drizzle } from "drizzle-orm/node-postgres";
 import { eq } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/node-postgres";
+import { drizzle as drizzleOnPostgresJs } from "drizzle-orm/postgres-js";
 import { Kysely, PostgresDialect } from "kysely";
+import postgres from "postgres";
 
 import { InvalidInput, NoSuchPod, NotFailed, type Queryable, SlugTaken } from "@pinacle/client";
 import { fromDrizzle, podJobs, pods } from "@pinacle/client/drizzle";
@@ -16,6 +18,8 @@ import { suite } from "./support/suite.js";
 const parts = await suite();
 const prismaClient = await prisma(parts.database.appUrl);
 after(() => prismaClient.$disconnect());
+const postgresJs = postgres(parts.database.appUrl);
+after(() => postgresJs.end());
 
 type InTransaction = (work: (tx: Queryable) => Promise<void>) => Promise<void>;
 
@@ -35,6 +39,7 @@ const adapters: Record<string, InTransaction> = {
     }
   },
   drizzle: (work) => drizzle(parts.app).transaction((tx) => work(fromDrizzle(tx))),
+  "drizzle-on-postgres-js": (work) => drizzleOnPostgresJs(postgresJs).transaction((tx) => work(fromDrizzle(tx))),
   async kysely(work) {
     // Without `destroy`, which would end the app's pool.
     const db = new Kysely<object>({ dialect: new PostgresDialect({ pool: parts.app }) });

@@ -1,5 +1,3 @@
-import type { Pool, QueryResultRow } from "pg";
-
 import type {
   Backend,
   JobFilter,
@@ -29,6 +27,7 @@ import {
 } from "../generated/schema.js";
 import { explained, type Subject } from "./errors.js";
 import { Listener } from "./listener.js";
+import type { Pool } from "./pool.js";
 
 const DEFAULT_PAGE = 100;
 const LONGEST_PAGE = 1000;
@@ -208,7 +207,7 @@ export class PostgresBackend implements Backend {
     return this.#listener.subscribe(podId);
   }
 
-  #list<Row extends QueryResultRow>(
+  #list<Row>(
     table: string,
     columns: string,
     { limit = DEFAULT_PAGE, after }: Page,
@@ -223,9 +222,9 @@ export class PostgresBackend implements Backend {
     return this.#select(`SELECT ${columns} FROM pinacle.${table} ${where} ORDER BY created_at DESC, id DESC LIMIT $1`, values);
   }
 
-  async #select<Row extends QueryResultRow>(text: string, values: unknown[]): Promise<Row[]> {
+  async #select<Row>(text: string, values: unknown[]): Promise<Row[]> {
     try {
-      return (await this.#pool.query<Row>(text, values)).rows;
+      return (await this.#pool.query(text, values)).rows as Row[];
     } catch (error) {
       throw explained(error);
     }

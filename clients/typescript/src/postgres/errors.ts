@@ -48,6 +48,14 @@ export interface Subject {
   serverId?: string | undefined;
 }
 
+/** Constraints whose violation PostgreSQL tells by their names alone. */
+const CONSTRAINTS: Record<string, string> = {
+  pods_id_is_fit_for_names: 'A pod\'s id is up to 100 letters, digits, "_", "." and "-", the first a letter or a digit.',
+  pods_owner_id_is_short: "A pod's owner_id has 256 bytes at most.",
+  pod_jobs_kind_is_known: "A job's kind is create, start, stop, restart or destroy.",
+  pod_secrets_kind_is_known: "A secret's kind is env or deploy_key.",
+};
+
 /** The client's error for one that PostgreSQL or the app's library raised; the same one where it is something else. */
 export function explained(error: unknown, about: Subject = {}): unknown {
   const refusal = refusalOf(error);
@@ -68,7 +76,8 @@ export function explained(error: unknown, about: Subject = {}): unknown {
       }
       return constraint === "pods_pkey" ? new PodExists(`There is a pod "${about.podId}" already.`, cause) : error;
     case "23514":
-      return message.startsWith("The config of pod ") ? new InvalidConfig(message, [], cause) : new InvalidInput(message, cause);
+      if (message.startsWith("The config of pod ")) return new InvalidConfig(message, [], cause);
+      return new InvalidInput(CONSTRAINTS[constraint ?? ""] ?? message, cause);
     // A value that doesn't fit its column: a NUL, a number out of range, a JSON that PostgreSQL can't store.
     case "22003":
     case "22021":

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import type { Notification, Pool, PoolClient } from "pg";
-
 import type { PodEvent, Subscription } from "../backend.js";
 import { InvalidInput } from "../errors.js";
 import { Changes } from "../follow/changes.js";
 import { pauseAfter } from "../follow/retry.js";
+import type { Connection, Notification, Pool } from "./pool.js";
 
 /** How often the connection is tried, in milliseconds: one that is gone may not say so. */
 const TRY_INTERVAL_MS = 5_000;
@@ -61,7 +60,7 @@ export class Listener {
 
   async #run(stop: AbortSignal): Promise<void> {
     for (let failures = 0; !stop.aborted; ) {
-      let connection: PoolClient | undefined;
+      let connection: Connection | undefined;
       try {
         connection = await this.#pool.connect();
         await this.#listen(connection, stop, () => (failures = 0));
@@ -77,7 +76,7 @@ export class Listener {
   }
 
   // Returns when it is to stop, and throws when the connection is lost.
-  async #listen(connection: PoolClient, stop: AbortSignal, connected: () => void): Promise<void> {
+  async #listen(connection: Connection, stop: AbortSignal, connected: () => void): Promise<void> {
     const lost = new Promise<never>((_, reject) => {
       connection.on("error", reject);
       connection.on("end", () => reject(new Error("the connection has ended")));
@@ -88,12 +87,12 @@ export class Listener {
       const limit = sleep(ANSWER_LIMIT_MS, undefined, { ref: false }).then(() => {
         throw new Error("the database does not answer");
       });
-      return Promise.race([connection.query<{ now: Date }>(text), lost, limit]);
+      return Promise.race([connection.query(text), lost, limit]);
     };
     await ask("LISTEN pod_events");
     await ask("LISTEN pod_log_events");
     for (let tries = 0; !stop.aborted; tries += 1) {
-      const now = (await ask("SELECT now() AS now")).rows[0]!.now;
+      const [{ now }] = (await ask("SELECT now() AS now")).rows as [{ now: Date }];
       if (stop.aborted) return;
       if (tries === 0) {
         connected();

@@ -6,6 +6,7 @@ import { newJob, newPod, type Rows } from "./rows.js";
 const SLUG = /^[a-z0-9]([a-z0-9-]{0,41}[a-z0-9])?$/;
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 const CONFIG_BYTES = 256 * 1024;
+const OWNER_BYTES = 256;
 const LARGEST_INT = 2 ** 31 - 1;
 
 let made = 0;
@@ -20,7 +21,10 @@ export function isUnfinished({ status }: Job): boolean {
 /** The database's rules of an insert into `pods`. Returns null where the id is taken. */
 export function insertPod(rows: Rows, pod: NewPod): string | null {
   const id = pod.id ?? newId("pod");
-  if (!ID.test(id)) throw new InvalidInput(`The pod id "${id}" is not up to 100 letters, digits, "_", "." and "-".`);
+  if (!ID.test(id)) {
+    throw new InvalidInput('A pod\'s id is up to 100 letters, digits, "_", "." and "-", the first a letter or a digit.');
+  }
+  if (Buffer.byteLength(pod.ownerId ?? "") > OWNER_BYTES) throw new InvalidInput("A pod's owner_id has 256 bytes at most.");
   if (rows.pods.has(id)) return null;
   if (!SLUG.test(pod.slug)) {
     throw new InvalidInput(

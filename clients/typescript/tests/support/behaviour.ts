@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { InvalidConfig, NoSuchPod, NotFailed, type PodConfig, PodExists, type PodEvent, SlugTaken } from "@pinacle/client";
+import { InvalidConfig, InvalidInput, NoSuchPod, NotFailed, type PodConfig, PodExists, type PodEvent, SlugTaken } from "@pinacle/client";
 
 import { collect, shown } from "./log.js";
 import type { World } from "./world.js";
@@ -74,14 +74,15 @@ export function behaviour({ client, work }: World): void {
   });
 
   test("a kind that does not fit the pod fails at once, and a pod that is not failed can't be requeued", async () => {
-    const { podId, jobId } = await client.pods.create({ name: "M", slug: "misfit" });
-    await client.jobs.cancel(jobId);
+    const { podId } = await client.pods.create({ name: "M", slug: "misfit" });
+    await client.jobs.enqueue(podId, "destroy");
+    await work();
     const start = await client.jobs.enqueue(podId, "start");
     await work();
     const job = await client.jobs.get(start);
     assert.deepEqual([job?.status, job?.attempt], ["failed", 1]);
-    assert.match(job!.lastError!, /cannot start the pod: it was never created/);
-    assert.equal((await client.pods.get(podId))?.status, "pending");
+    assert.match(job!.lastError!, /cannot start the pod: it was destroyed/);
+    assert.equal((await client.pods.get(podId))?.status, "terminated");
     await assert.rejects(client.pods.requeue(podId), NotFailed);
   });
 
@@ -94,9 +95,6 @@ export function behaviour({ client, work }: World): void {
     assert.equal((await client.jobs.get(later))?.status, "cancelled");
     assert.match((await client.jobs.get(jobId))!.status, /cancelled|succeeded/);
     assert.equal((await client.pods.get(podId))?.status, "terminated");
-    const again = await client.jobs.enqueue(podId, "create");
-    await work();
-    assert.match((await client.jobs.get(again))!.lastError!, /it was destroyed/);
   });
 
   test("what is refused is the same error", async () => {
@@ -105,6 +103,14 @@ export function behaviour({ client, work }: World): void {
     await assert.rejects(client.pods.create({ id: "pod_same", name: "S", slug: "other" }), PodExists);
     await assert.rejects(client.pods.create({ name: "S", slug: "x", config: { tire: 1 } as PodConfig }), InvalidConfig);
     await assert.rejects(client.jobs.enqueue("pod_none", "start"), NoSuchPod);
+    const invalid = [{ slug: "Not A Label" }, { id: "a/b" }, { ownerId: "x".repeat(300) }, { name: "\0" }];
+    for (const input of invalid) {
+      await assert.rejects(client.pods.create({ name: "S", slug: "invalid", ...input }), (error: InvalidInput) => {
+        assert.ok(error instanceof InvalidInput, String(error));
+        assert.doesNotMatch(error.message, /constraint|relation/);
+        return true;
+      });
+    }
     assert.equal((await client.pods.create({ id: "pod_same", name: "S", slug: "same" })).podId, podId);
     assert.equal((await client.jobs.list({ podId })).length, 1, "a double click is one job");
     await client.jobs.enqueue(podId, "destroy");

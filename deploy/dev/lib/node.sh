@@ -12,6 +12,7 @@ node_up() {
   command -v npm >/dev/null || missing+=(npm)
   if ((${#missing[@]})); then apt_install "${missing[@]}"; fi
   if node_is_new "$(command -v node)" || node_is_new "$node_folder/bin/node"; then return 0; fi
+  mkdir -p "$state/log"
   arch=$(node --print process.arch)
   say "fetching Node.js $node_major from the npm registry"
   npm install --prefix "$node_folder" --no-audit --no-fund --ignore-scripts "node-linux-$arch@$node_major" >"$state/log/node.log" 2>&1 ||

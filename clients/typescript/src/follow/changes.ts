@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 import type { Missed, PodEvent, Subscription } from "../backend.js";
 
 /** A subscription, as its backend feeds it. It holds the last change of each job and pod, so a slow reader costs little. */
@@ -40,6 +42,8 @@ export class Changes implements Subscription {
     if (!this.#isNew) {
       let abort: (() => void) | undefined;
       try {
+        // One signal may end all that a server follows.
+        if (signal) setMaxListeners(0, signal);
         await new Promise<void>((resolve, reject) => {
           this.#wake = resolve;
           abort = () => reject(signal?.reason as Error);

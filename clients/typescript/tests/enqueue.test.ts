@@ -153,3 +153,21 @@ test("a role without rights, and a database without the schema, are told apart",
   const pool = database.pool({ as: "owner", connectionString: url.href });
   await assert.rejects(createClient({ pool }).pods.get("pod_none"), NotMigrated);
 });
+
+test("a user's own list does not read the pods of others", async () => {
+  const { owner, app } = parts;
+  await owner.query(
+    `INSERT INTO pinacle.pods (name, slug, owner_id) SELECT 'x', 'many-' || n, 'user_' || n % 1000 FROM generate_series(1, 20000) n`,
+  );
+  await owner.query("ANALYZE pinacle.pods");
+  const statements: string[] = [];
+  const query = app.query.bind(app);
+  const watched = Object.assign(Object.create(app), {
+    query: (text: string, values: unknown[]) => (statements.push(text), query(text, values)),
+  }) as typeof app;
+  assert.equal((await createClient({ pool: watched }).pods.list({ ownerId: "user_7" })).length, 20);
+  const plan = await owner.query(`EXPLAIN (FORMAT JSON) ${statements[0]}`, [100, "user_7", true]);
+  const nodes = JSON.stringify(plan.rows[0]);
+  assert.match(nodes, /pods_of_an_owner/);
+  assert.doesNotMatch(nodes, /Seq Scan/);
+});

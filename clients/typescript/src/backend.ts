@@ -1,6 +1,8 @@
+import type { OpenCommand } from "./follow/cursor.js";
+import type { PodConfig } from "./generated/pod-config.js";
 import type { Job, JobKind, JobStatus, JobStep, LogRow, Pod, PodStatus, Secret, Server } from "./generated/schema.js";
 
-/** Runs one statement, inside the app's transaction where it is made from one. A `pg` client or pool is one as it is. */
+/** Runs one statement, inside the app's transaction where it is made from one. A client of `pg` is one as it is. */
 export interface Queryable {
   query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>;
 }
@@ -20,7 +22,7 @@ export interface NewPod {
   id: string | undefined;
   name: string;
   slug: string;
-  config: object;
+  config: PodConfig;
   serverId: string | undefined;
   ownerId: string | undefined;
 }
@@ -43,7 +45,7 @@ export interface NewSecret {
 }
 
 export interface PodFilter {
-  ownerId?: string | undefined;
+  ownerId?: string;
   status?: PodStatus | readonly PodStatus[] | undefined;
   serverId?: string | undefined;
   /** Destroyed pods, too. */
@@ -62,8 +64,14 @@ export interface Page {
   after?: string | undefined;
 }
 
-/** A row of the log with its place in the order: microseconds since 1970, as a number has no room for them. */
-export type PlacedLogRow = Omit<LogRow, "podId" | "createdAt"> & { micros: string };
+/** A row of the log, or what of it is behind a place. */
+export type PlacedLogRow = Omit<LogRow, "podId" | "createdAt"> & {
+  /** Its place in the order: microseconds since 1970, for which a number has no room. */
+  micros: string;
+  /** How many bytes of the output were left out before what there is. */
+  stdoutFrom: number;
+  stderrFrom: number;
+};
 
 /** The place behind a row of a log. */
 export interface LogPlace {
@@ -78,15 +86,15 @@ export interface Backend {
 
   /** Returns the id, or null where there is a pod with this id. */
   insertPod(tx: Queryable, pod: NewPod): Promise<string | null>;
-  /** The pod's first `create`, or null where none was enqueued. */
-  createJob(tx: Queryable, podId: string): Promise<string | null>;
+  /** The first `create` of a pod that is just this one; null where there is none. */
+  createOf(tx: Queryable, pod: NewPod): Promise<string | null>;
   putSecret(tx: Queryable, secret: NewSecret): Promise<void>;
   deleteSecret(tx: Queryable, secret: Omit<NewSecret, "value">): Promise<boolean>;
   enqueue(tx: Queryable, job: NewJob): Promise<string>;
   requeue(tx: Queryable, podId: string, requestedBy: string | undefined): Promise<string>;
   cancel(tx: Queryable, jobId: string): Promise<boolean>;
 
-  pod(id: string, tx?: Queryable): Promise<Pod | null>;
+  pod(id: string): Promise<Pod | null>;
   /** Newest first. */
   pods(filter: PodFilter, page: Page): Promise<Pod[]>;
   secrets(podId: string): Promise<Secret[]>;
@@ -96,9 +104,13 @@ export interface Backend {
   steps(jobId: string): Promise<JobStep[]>;
   servers(): Promise<Server[]>;
 
-  /** Up to `limit` rows of a pod's log behind a place, the oldest first; infrastructure commands where `all`. */
-  logRows(podId: string, all: boolean, after: LogPlace | null, limit: number): Promise<PlacedLogRow[]>;
-  logRowsById(podId: string, ids: readonly string[]): Promise<PlacedLogRow[]>;
+  /**
+   * Rows of a pod's log behind a place, the oldest first, as many as fit into the memory, and whether these are the last;
+   * infrastructure commands where `all`.
+   */
+  logRows(podId: string, all: boolean, after: LogPlace | null): Promise<{ rows: PlacedLogRow[]; isLast: boolean }>;
+  /** These rows, and of their output what is behind the places. */
+  logRowsById(podId: string, open: readonly OpenCommand[]): Promise<PlacedLogRow[]>;
 
   /** What a pod is at, as events: the pod, then its last jobs, the newest last; empty where there is no such pod. */
   podState(podId: string): Promise<PodEvent[]>;

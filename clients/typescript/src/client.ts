@@ -40,15 +40,16 @@ export class Client {
   }
 
   /**
-   * The changes of one pod and its jobs, its present state first; or of all pods, from now on. A state in between may
-   * be missing, after a connection was lost or where the reader is slow, but never the last one.
+   * The changes of one pod and its jobs, its present state first; or of all pods, with what has changed in the minute
+   * before. After a connection was lost, or where the reader is slow, a state in between may be left out and one may be
+   * told again; the last one always comes.
    */
-  events(podId?: string, options: { signal?: AbortSignal | undefined } = {}): AsyncGenerator<PodEvent, void> {
+  events(podId?: string, options: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<PodEvent> {
     return this.#events.read(podId, options.signal);
   }
 
   /** What the pod's commands print, in order, nothing twice; with `follow` as it comes, until the signal is aborted. */
-  logs(podId: string, options: LogOptions = {}): AsyncGenerator<LogEvent, void> {
+  logs(podId: string, options: LogOptions = {}): AsyncIterableIterator<LogEvent> {
     return this.#logs.read(podId, options);
   }
 }

@@ -5,11 +5,20 @@ import type { PodConfig } from "./generated/pod-config.js";
 /** What of a config the worker would refuse by its JSON Schema; empty where it takes it. */
 export function configProblems(config: unknown): ConfigProblem[] {
   if (validate(config)) return [];
-  const problems = (validate.errors ?? []).filter(({ keyword }) => keyword !== "anyOf");
-  return problems.map(({ instancePath, keyword, message, params }) => ({
-    path: path(instancePath, keyword === "additionalProperties" ? String(params["additionalProperty"]) : undefined),
-    message: keyword === "additionalProperties" ? unknownKey(instancePath) : describe(message, keyword, params),
-  }));
+  // Of several branches, each tells why it is not taken; what they want of one place is one problem.
+  const types = new Map<string, string[]>();
+  const problems: ConfigProblem[] = [];
+  for (const { instancePath, keyword, message, params } of validate.errors ?? []) {
+    if (keyword === "type") types.set(instancePath, [...(types.get(instancePath) ?? []), ...[params["type"]].flat().map(String)]);
+    else if (keyword === "additionalProperties") {
+      problems.push({ path: path(instancePath, String(params["additionalProperty"])), message: unknownKey(instancePath) });
+    } else if (keyword !== "anyOf") problems.push({ path: path(instancePath), message: describe(message, keyword, params) });
+  }
+  for (const [at, wanted] of types) {
+    const names = [...new Set(wanted)].filter((type) => type !== "null");
+    if (names.length > 0) problems.push({ path: path(at), message: `must be ${names.join(" or ")}` });
+  }
+  return problems;
 }
 
 /** @throws {@link InvalidConfig}, with every problem and its path. */

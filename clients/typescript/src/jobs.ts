@@ -2,6 +2,7 @@ import type { Backend, JobFilter, Page } from "./backend.js";
 import { NoSuchJob, TimedOut } from "./errors.js";
 import { retrying } from "./follow/retry.js";
 import type { Job, JobKind, JobStep } from "./generated/schema.js";
+import { checkPayload, checkPriority, checkRunAt, checkText, checkTexts } from "./input.js";
 import type { InTransaction } from "./pods.js";
 
 export interface EnqueueJob extends InTransaction {
@@ -20,6 +21,8 @@ export interface WaitForJob {
   timeoutMs?: number | undefined;
 }
 
+const TIMED_OUT = Symbol("timed out");
+
 export class Jobs {
   readonly #backend: Backend;
 
@@ -34,8 +37,13 @@ export class Jobs {
    * @throws {NoSuchPod}
    * @throws {InvalidInput} the database refuses a value
    */
-  enqueue(podId: string, kind: JobKind, options: EnqueueJob = {}): Promise<string> {
+  async enqueue(podId: string, kind: JobKind, options: EnqueueJob = {}): Promise<string> {
     const { payload = {}, runAt, priority = 0, requestedBy, tx } = options;
+    checkText("A job's kind", kind);
+    checkPayload(payload);
+    checkRunAt(runAt);
+    checkPriority(priority);
+    checkTexts({ requestedBy });
     const job = { podId, kind, payload, runAt, priority, requestedBy };
     return this.#backend.transaction(tx, (tx) => this.#backend.enqueue(tx, job));
   }
@@ -45,7 +53,7 @@ export class Jobs {
    *
    * @throws {NoSuchJob}
    */
-  cancel(jobId: string, { tx }: InTransaction = {}): Promise<boolean> {
+  async cancel(jobId: string, { tx }: InTransaction = {}): Promise<boolean> {
     return this.#backend.transaction(tx, (tx) => this.#backend.cancel(tx, jobId));
   }
 
@@ -71,20 +79,33 @@ export class Jobs {
    * @throws {TimedOut} it runs on
    */
   async wait(jobId: string, { signal, timeoutMs }: WaitForJob = {}): Promise<Job> {
-    const limit = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
-    const signals = [signal, limit].filter((signal) => signal !== undefined);
-    const either = signals.length > 0 ? AbortSignal.any(signals) : undefined;
-    let job = await retrying(() => this.#job(jobId), either);
+    const limit = new AbortController();
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => limit.abort(TIMED_OUT), timeoutMs);
+    const abort = () => limit.abort(signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+    try {
+      return await this.#finished(jobId, limit.signal);
+    } catch (error) {
+      if (error !== TIMED_OUT) throw error;
+      throw new TimedOut(`Job "${jobId}" has not finished after ${timeoutMs} ms; it goes on.`);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  async #finished(jobId: string, signal: AbortSignal): Promise<Job> {
+    const read = () => retrying(() => this.#job(jobId), signal);
+    let job = await read();
+    if (job.finishedAt !== null) return job;
     const changes = this.#backend.subscribe(job.podId);
     try {
       while (job.finishedAt === null) {
-        await changes.changed(either);
-        job = await retrying(() => this.#job(jobId), either);
+        await changes.changed(signal);
+        job = await read();
       }
       return job;
-    } catch (error) {
-      if (!limit?.aborted || error !== limit.reason) throw error;
-      throw new TimedOut(`The ${job.kind} of pod "${job.podId}" is ${job.status} after ${timeoutMs} ms.`, { cause: error });
     } finally {
       changes.close();
     }

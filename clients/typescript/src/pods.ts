@@ -1,8 +1,9 @@
-import type { Backend, Page, PodFilter, Queryable } from "./backend.js";
+import type { Backend, NewPod, Page, PodFilter, Queryable } from "./backend.js";
 import { checkConfig } from "./config.js";
 import { NoSuchPod, NotFailed, PodExists } from "./errors.js";
 import type { PodConfig } from "./generated/pod-config.js";
 import type { Pod } from "./generated/schema.js";
+import { asJson, checkText, checkTexts } from "./input.js";
 import type { Secrets } from "./secrets.js";
 
 export interface CreatePod {
@@ -22,7 +23,7 @@ export interface CreatePod {
     env?: Record<string, string> | undefined;
     /** A private key in OpenSSH's format, by which the repository is cloned. */
     deployKey?: string | undefined;
-  };
+  } | undefined;
   /** Who asked, as the admin's page shows it. */
   requestedBy?: string | undefined;
 }
@@ -44,7 +45,8 @@ export class Pods {
   }
 
   /**
-   * Inserts the pod with its secrets, and enqueues its `create`.
+   * Inserts the pod with its secrets, and enqueues its `create`. Where the same pod is there already, by id, name, slug,
+   * owner and config, nothing is changed, and its first job is returned.
    *
    * @throws {InvalidConfig} before anything is inserted
    * @throws {SlugTaken} a pod that is not destroyed has the slug
@@ -52,30 +54,33 @@ export class Pods {
    * @throws {InvalidInput} the database refuses a value
    */
   async create(input: CreatePod, { tx }: InTransaction = {}): Promise<{ podId: string; jobId: string }> {
-    const config = input.config ?? {};
+    const { id, name, slug, serverId, ownerId, requestedBy } = input;
+    const config = asJson("The config of a pod", input.config ?? {}).value;
     checkConfig(config);
+    checkText("A pod's name", name);
+    checkText("A pod's slug", slug);
+    checkTexts({ "A pod's id": id, "A pod's ownerId": ownerId, "A pod's serverId": serverId, requestedBy });
+    const pod = { id, name, slug, config, serverId, ownerId };
     return this.#backend.transaction(tx, async (tx) => {
-      const { id, name, slug, serverId, ownerId } = input;
-      const podId = await this.#backend.insertPod(tx, { id, name, slug, config, serverId, ownerId });
-      if (podId === null) return this.#sameWish(tx, input);
+      const podId = await this.#backend.insertPod(tx, pod);
+      if (podId === null) return this.#sameWish(tx, pod);
       for (const [name, value] of Object.entries(input.secrets?.env ?? {})) {
         await this.#secrets.put({ podId, kind: "env", name }, value, { tx });
       }
       if (input.secrets?.deployKey !== undefined) {
         await this.#secrets.put({ podId, kind: "deploy_key", name: "" }, input.secrets.deployKey, { tx });
       }
-      const { requestedBy } = input;
       const job = { podId, kind: "create", payload: {}, runAt: undefined, priority: 0, requestedBy } as const;
       return { podId, jobId: await this.#backend.enqueue(tx, job) };
     });
   }
 
   // What is there already, where it is what was asked for: a form that was sent twice.
-  async #sameWish(tx: Queryable, { id, slug, ownerId }: CreatePod): Promise<{ podId: string; jobId: string }> {
-    const pod = id === undefined ? null : await this.#backend.pod(id, tx);
-    const isSame = pod?.slug === slug && pod.ownerId === (ownerId ?? null) && pod.destroyedAt === null;
-    const jobId = isSame ? await this.#backend.createJob(tx, pod.id) : null;
-    if (!isSame || jobId === null) throw new PodExists(`There is a pod "${id}" already. Leave the id out, or choose another.`);
+  async #sameWish(tx: Queryable, pod: NewPod): Promise<{ podId: string; jobId: string }> {
+    const jobId = await this.#backend.createOf(tx, pod);
+    if (pod.id === undefined || jobId === null) {
+      throw new PodExists(`There is another pod "${pod.id}" already. Leave the id out, or choose another.`);
+    }
     return { podId: pod.id, jobId };
   }
 
@@ -85,7 +90,9 @@ export class Pods {
   }
 
   /** Newest first. */
-  list(filter: PodFilter & Page = {}): Promise<Pod[]> {
+  async list(filter: PodFilter & Page = {}): Promise<Pod[]> {
+    // An owner whom the app doesn't know would see everybody's.
+    if ("ownerId" in filter) checkText("The ownerId of a list", filter.ownerId);
     return this.#backend.pods(filter, filter);
   }
 
@@ -95,7 +102,7 @@ export class Pods {
    * @throws {NotFailed} the pod is in another state
    * @throws {NoSuchPod}
    */
-  requeue(podId: string, { requestedBy, tx }: { requestedBy?: string | undefined } & InTransaction = {}): Promise<string> {
+  async requeue(podId: string, { requestedBy, tx }: { requestedBy?: string | undefined } & InTransaction = {}): Promise<string> {
     return this.#backend.transaction(tx, (tx) => this.#backend.requeue(tx, podId, requestedBy));
   }
 

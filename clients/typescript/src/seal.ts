@@ -36,6 +36,12 @@ export class Sealer {
     }
     this.#keyId = parts[1]!;
     this.#publicKey = Buffer.from(parts[2]!, "base64");
+    try {
+      this.seal({ podId: "", kind: "env", name: "" }, "");
+    } catch (error) {
+      // Such as one of zeros, which no private key has.
+      throw new InvalidInput("The secrets' public key is not one of X25519.", { cause: error });
+    }
   }
 
   /** What to store for a value. */

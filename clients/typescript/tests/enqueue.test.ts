@@ -82,6 +82,7 @@ test("a config is checked before the insert, with the path of each problem", asy
     const paths = error.problems.map(({ path }) => path).sort();
     assert.deepEqual(paths, ["environment.A B", "intall", "ports[0].internal", "tier"]);
     assert.match(error.message, /tier must be one of dev.small, dev.medium, dev.large, dev.xlarge[;.]/);
+    assert.doesNotMatch(error.message, /null/);
     assert.match(error.message, /intall is not a key of a pod's config/);
     return true;
   });
@@ -130,6 +131,15 @@ test("a list has pages, the newest first", async () => {
   assert.deepEqual(first.map(({ id }) => id), ["pod_page_3", "pod_page_2"]);
   const rest = await client.pods.list({ ownerId: "user_pages", after: "pod_page_2" });
   assert.deepEqual(rest.map(({ id }) => id), ["pod_page_1"]);
+
+  // The jobs of one transaction have one time.
+  const tx = await parts.app.connect();
+  await tx.query("BEGIN");
+  for (const kind of ["stop", "start", "restart"] as const) await client.jobs.enqueue("pod_page_1", kind, { tx });
+  await tx.query("COMMIT");
+  tx.release();
+  const jobs = await client.jobs.list({ podId: "pod_page_1", limit: 3 });
+  assert.deepEqual(jobs.map(({ kind }) => kind), ["restart", "start", "stop"]);
 });
 
 test("the app's role may do no more than the client does", async () => {
@@ -166,8 +176,52 @@ test("a user's own list does not read the pods of others", async () => {
     query: (text: string, values: unknown[]) => (statements.push(text), query(text, values)),
   }) as typeof app;
   assert.equal((await createClient({ pool: watched }).pods.list({ ownerId: "user_7" })).length, 20);
-  const plan = await owner.query(`EXPLAIN (FORMAT JSON) ${statements[0]}`, [100, "user_7", true]);
+  const plan = await owner.query(`EXPLAIN (FORMAT JSON) ${statements[0]}`, [100, "user_7"]);
   const nodes = JSON.stringify(plan.rows[0]);
   assert.match(nodes, /pods_of_an_owner/);
   assert.doesNotMatch(nodes, /Seq Scan/);
+});
+
+test("a connection that is lost in a transaction is an error, and the app goes on", async () => {
+  const { database, owner, app } = parts;
+  const pool = database.pool();
+  const client = createClient({ pool });
+  const locker = await app.connect();
+  await locker.query("BEGIN");
+  await client.pods.create({ name: "Blocks", slug: "blocked" }, { tx: locker });
+  const creating = client.pods.create({ name: "Waits", slug: "blocked" });
+  const waits = async () => {
+    const { rows } = await owner.query("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = $1", [database.role]);
+    return rows.map(({ pid }: { pid: number }) => pid);
+  };
+  while ((await waits()).length === 0) await new Promise(setImmediate);
+  for (const pid of await waits()) await owner.query("SELECT pg_terminate_backend($1)", [pid]);
+  await assert.rejects(creating);
+  await locker.query("ROLLBACK");
+  locker.release();
+  assert.equal(await client.pods.get("pod_none"), null);
+});
+
+test("what plain JavaScript may bring is refused with a sentence", async () => {
+  const { client, app } = parts;
+  const { podId } = await client.pods.create({ name: "Plain", slug: "plain" });
+  const wrong = [
+    () => client.pods.create({ name: undefined as unknown as string, slug: "x" }),
+    () => client.pods.create({ name: "\ud800", slug: "x" }),
+    () => client.pods.create({ name: "x", slug: "x" }, { tx: app }),
+    () => client.pods.list({ ownerId: undefined as unknown as string }),
+    () => client.pods.list({ limit: NaN }),
+    () => client.jobs.enqueue(podId, "stop", { runAt: new Date(NaN) }),
+    () => client.jobs.enqueue(podId, "stop", { runAt: new Date("+010000-01-01") }),
+    () => client.jobs.enqueue(podId, "stop", { priority: 1.5 }),
+    () => client.jobs.enqueue(podId, "stop", { payload: [] }),
+    () => client.jobs.enqueue(podId, "stop", { payload: { big: 1n } }),
+    () => client.jobs.enqueue(podId, "stop", { payload: { nul: "\0" } }),
+    () => client.jobs.enqueue(podId, "explode" as "stop"),
+    () => client.secrets.put({ podId, kind: "env", name: "A B" }, "x"),
+    () => client.secrets.put({ podId, kind: "env", name: "A" }, 1 as unknown as string),
+    () => client.secrets.put({ podId, kind: "env", name: "A" }, "hpke:v1:x"),
+  ];
+  for (const call of wrong) await assert.rejects(call(), InvalidInput, call.toString());
+  await assert.rejects(client.pods.create({ name: "x", slug: "x", config: new Date() as PodConfig }), InvalidConfig);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createClient, InvalidInput, type LogEvent } from "@pinacle/client";
+import { createClient, InvalidInput, type LogEvent, TimedOut } from "@pinacle/client";
 
 import { collect, LogWriter, shown, until } from "./support/log.js";
 import { suite } from "./support/suite.js";
@@ -69,13 +69,23 @@ test("nothing is read twice of an output that lost its middle", async () => {
 });
 
 test("a cursor may come from anybody", async () => {
-  const forged = ["x", Buffer.from("[1]").toString("base64url"), Buffer.from('["1","a",["b",-1,0]]').toString("base64url")];
+  const forge = (...cursor: unknown[]) => Buffer.from(JSON.stringify(cursor)).toString("base64url");
+  const row: [string, number, number] = ["row", 0, 0];
+  const forged = [
+    "x",
+    forge(1),
+    forge("pod_order", "1", "a", ["row", -1, 0]),
+    forge("pod_order", "1", "a", row, row),
+    forge("pod_order", "1", "a", ...Array.from({ length: 40 }, (_, at) => [`row${at}`, 0, 0])),
+    forge("pod_order", "1", "a".repeat(100_000)),
+    forge("pod_other", "1", "a"),
+  ];
   for (const after of forged) await assert.rejects(collect(parts.client.logs("pod_order", { after })), InvalidInput);
   // It names a row of another pod.
   const writer = new LogWriter(parts.owner, "pod_other");
   const secret = await writer.begin("cat secret");
   await writer.print(secret, "secret");
-  const after = Buffer.from(JSON.stringify(["1", "a", [secret, 0, 0]])).toString("base64url");
+  const after = forge("pod_order", "1", "a", [secret, 0, 0]);
   assert.doesNotMatch(shown(await collect(parts.client.logs("pod_order", { after }))), /secret/);
 });
 
@@ -112,14 +122,89 @@ test("a thousand followers cost one listening connection, and one read at a time
   for (const events of await Promise.all(followers)) assert.equal(shown(events), whole);
 });
 
-test("who goes frees the connection", async () => {
+test("who goes frees the connection: by the signal, and by `return` while he waits", async () => {
+  const pool = parts.database.pool();
+  const client = createClient({ pool });
+  const busy = () => pool.totalCount - pool.idleCount;
   const abort = new AbortController();
-  const reading = collect(parts.client.logs("pod_gone", { follow: true, signal: abort.signal }));
-  const listening = async () => parts.app.totalCount - parts.app.idleCount;
-  while ((await listening()) === 0) await new Promise(setImmediate);
+  const reading = collect(client.logs("pod_gone", { follow: true, signal: abort.signal }));
+  const log = client.logs("pod_gone", { follow: true });
+  const waiting = log.next();
+  while (busy() === 0) await new Promise(setImmediate);
   abort.abort();
   assert.deepEqual(await reading, []);
-  while ((await listening()) > 0) await new Promise(setImmediate);
+  assert.deepEqual(await log.return!(), { done: true, value: undefined });
+  assert.deepEqual(await waiting, { done: true, value: undefined });
+  while (busy() > 0) await new Promise(setImmediate);
+});
+
+test("a reader who is woken does not join a read that has looked before", async () => {
+  const writer = new LogWriter(parts.owner, "pod_shared");
+  await writer.end(await writer.begin("first"));
+  let hold: Promise<void> | undefined;
+  const pool = parts.database.pool();
+  const query = pool.query.bind(pool);
+  const slow = Object.assign(Object.create(pool), {
+    // It has looked, and the answer is slow.
+    query: async (text: string, values: unknown[]) => {
+      const result = await query(text, values);
+      await hold;
+      return result;
+    },
+  }) as typeof pool;
+  const client = createClient({ pool: slow });
+  const [{ cursor }] = (await collect(client.logs("pod_shared"))).slice(-1) as [LogEvent];
+  let release = () => {};
+  hold = new Promise((resolve) => (release = resolve));
+  const early = until(client.logs("pod_shared", { follow: true, after: cursor }), "$ second\n");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await writer.begin("second");
+  const late = until(client.logs("pod_shared", { follow: true, after: cursor }), "$ second\n");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  hold = undefined;
+  release();
+  for (const events of await Promise.all([early, late])) assert.equal(shown(events), "$ second\n");
+});
+
+test("a signal ends a read that waits for a lock", async () => {
+  const locker = await parts.owner.connect();
+  await locker.query("BEGIN; LOCK pinacle.pod_logs, pinacle.pod_jobs IN ACCESS EXCLUSIVE MODE");
+  const abort = new AbortController();
+  const reading = collect(parts.client.logs("pod_order", { follow: true, signal: abort.signal }));
+  const waiting = parts.client.jobs.wait("job_none", { timeoutMs: 50 });
+  await assert.rejects(waiting, TimedOut);
+  abort.abort();
+  assert.deepEqual(await reading, []);
+  await locker.query("ROLLBACK");
+  locker.release();
+});
+
+test("two clients of one small pool share its listening connection", async () => {
+  const writer = new LogWriter(parts.owner, "pod_small");
+  const pool = parts.database.pool({ max: 2 });
+  const follow = () => until(createClient({ pool }).logs("pod_small", { follow: true }), "$ x\n");
+  const both = [follow(), follow()];
+  await writer.begin("x");
+  await Promise.all(both);
+});
+
+test("what does not go by itself ends a follower with its reason", async () => {
+  const url = new URL(parts.database.appUrl);
+  url.password = "wrong";
+  const pool = parts.database.pool({ connectionString: url.href });
+  await assert.rejects(createClient({ pool }).events("pod_order").next(), { code: "28P01" });
+});
+
+test("a log of many rows, and of large ones, is read in portions", async () => {
+  await parts.owner.query(
+    `INSERT INTO pinacle.pod_logs (pod_id, timestamp, command, container_command, stdout, exit_code, duration)
+     SELECT 'pod_many', now() + n * interval '1 ms', 'x', 'x', CASE WHEN n % 100 = 0 THEN repeat('é', 500000) ELSE n::text END, 0, 1
+     FROM generate_series(1, 1200) n`,
+  );
+  const events = await collect(parts.client.logs("pod_many"));
+  assert.equal(events.filter(({ type }) => type === "end").length, 1200);
+  const bytes = events.reduce((sum, event) => sum + (event.type === "output" ? Buffer.byteLength(event.stdout) : 0), 0);
+  assert.equal(bytes, 12 * 1_000_000 + Array.from({ length: 1200 }, (_, n) => n + 1).filter((n) => n % 100).join("").length);
 });
 
 test("a pool of one connection, which would wait for itself, is refused", async () => {

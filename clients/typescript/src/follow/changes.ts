@@ -1,14 +1,16 @@
-import { setMaxListeners } from "node:events";
-
 import type { Missed, PodEvent, Subscription } from "../backend.js";
+import { unlessAborted } from "./signal.js";
 
 /** A subscription, as its backend feeds it. It holds the last change of each job and pod, so a slow reader costs little. */
 export class Changes implements Subscription {
+  /** When it began, by this machine's clock. */
+  readonly since = new Date();
   readonly #leave: () => void;
   #events = new Map<string, PodEvent>();
   #missed: Missed | null = null;
+  #failure: { error: unknown } | undefined;
   #isNew = false;
-  #wake: (() => void) | undefined;
+  #wake = () => {};
 
   constructor(leave: () => void) {
     this.#leave = leave;
@@ -34,26 +36,19 @@ export class Changes implements Subscription {
   /** Something else has changed, such as the log. */
   notify(): void {
     this.#isNew = true;
-    this.#wake?.();
+    this.#wake();
+  }
+
+  /** There will be no changes, for a reason that does not go by itself. */
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.notify();
   }
 
   async changed(signal?: AbortSignal): Promise<void> {
+    if (!this.#isNew) await unlessAborted(new Promise<void>((resolve) => (this.#wake = resolve)), signal);
     signal?.throwIfAborted();
-    if (!this.#isNew) {
-      let abort: (() => void) | undefined;
-      try {
-        // One signal may end all that a server follows.
-        if (signal) setMaxListeners(0, signal);
-        await new Promise<void>((resolve, reject) => {
-          this.#wake = resolve;
-          abort = () => reject(signal?.reason as Error);
-          signal?.addEventListener("abort", abort, { once: true });
-        });
-      } finally {
-        this.#wake = undefined;
-        if (abort) signal?.removeEventListener("abort", abort);
-      }
-    }
+    if (this.#failure) throw this.#failure.error;
     this.#isNew = false;
   }
 

@@ -18,21 +18,27 @@ export interface Cursor {
 
 export const START: Cursor = { after: null, open: [] };
 
-type Packed = [micros: string, id: string, ...open: [id: string, stdout: number, stderr: number][]];
+/** How many commands a cursor holds open. A pod runs one at a time; more than one is left by a worker that died. */
+export const MOST_OPEN = 32;
+const LONGEST = 8_192;
+
+type Packed = [podId: string, micros: string, id: string, ...open: [id: string, stdout: number, stderr: number][]];
 
 /** As a text for a header or a URL, opaque to its bearer. */
-export function encode({ after, open }: Cursor): string {
+export function encode(podId: string, { after, open }: Cursor): string {
   if (after === null) return "";
-  const packed: Packed = [after.micros, after.id, ...open.map(({ id, stdout, stderr }) => [id, stdout, stderr] as [string, number, number])];
-  return Buffer.from(JSON.stringify(packed)).toString("base64url");
+  const packed = open.map(({ id, stdout, stderr }) => [id, stdout, stderr]);
+  return Buffer.from(JSON.stringify([podId, after.micros, after.id, ...packed])).toString("base64url");
 }
 
-/** @throws {InvalidInput} it is not what {@link encode} made; it may come from anybody */
-export function decode(text: string): Cursor {
+/** @throws {InvalidInput} it is not what {@link encode} made for this pod; it may come from anybody */
+export function decode(podId: string, text: string): Cursor {
   if (text === "") return START;
-  const packed = parse(text);
-  if (!isPacked(packed)) throw new InvalidInput("The log's cursor can't be read. Read the log from its beginning.");
-  const [micros, id, ...open] = packed;
+  const packed = text.length <= LONGEST ? parse(text) : null;
+  if (!isPacked(packed) || packed[0] !== podId) {
+    throw new InvalidInput("The log's cursor is not one of this pod's. Read the log from its beginning.");
+  }
+  const [, micros, id, ...open] = packed;
   return { after: { micros, id }, open: open.map(([id, stdout, stderr]) => ({ id, stdout, stderr })) };
 }
 
@@ -46,11 +52,18 @@ function parse(text: string): unknown {
 
 function isPacked(value: unknown): value is Packed {
   if (!Array.isArray(value)) return false;
-  const [micros, id, ...open] = value as unknown[];
-  return typeof micros === "string" && /^\d{1,16}$/.test(micros) && typeof id === "string" && open.every(isOpen);
+  const [podId, micros, id, ...open] = value as unknown[];
+  return (
+    [podId, id].every((text) => typeof text === "string") &&
+    typeof micros === "string" &&
+    /^\d{1,16}$/.test(micros) &&
+    open.length <= MOST_OPEN &&
+    open.every(isOpen) &&
+    new Set(open.map(([id]) => id)).size === open.length
+  );
 }
 
-function isOpen(value: unknown): boolean {
+function isOpen(value: unknown): value is [id: string, stdout: number, stderr: number] {
   if (!Array.isArray(value) || value.length !== 3) return false;
   const [id, stdout, stderr] = value as unknown[];
   return typeof id === "string" && [stdout, stderr].every((bytes) => Number.isSafeInteger(bytes) && (bytes as number) >= 0);

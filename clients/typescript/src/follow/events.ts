@@ -1,6 +1,7 @@
 import type { Backend, Missed, PodEvent } from "../backend.js";
 import { retrying } from "./retry.js";
 import { SharedReads } from "./shared.js";
+import { untilAborted } from "./signal.js";
 
 interface News {
   events: PodEvent[];
@@ -16,7 +17,11 @@ export class EventReader {
     this.#backend = backend;
   }
 
-  async *read(podId: string | undefined, signal: AbortSignal | undefined): AsyncGenerator<PodEvent, void> {
+  read(podId: string | undefined, signal: AbortSignal | undefined): AsyncIterableIterator<PodEvent> {
+    return untilAborted((signal) => this.#read(podId, signal), signal);
+  }
+
+  async *#read(podId: string | undefined, signal: AbortSignal): AsyncGenerator<PodEvent, void> {
     const changes = this.#backend.subscribe(podId);
     const last = new LastStates();
     try {
@@ -25,20 +30,18 @@ export class EventReader {
         const news = changes.take();
         yield* podId === undefined ? await this.#ofAll(news, signal) : last.differing(await this.#ofPod(podId, news, signal));
       }
-    } catch (error) {
-      if (!signal?.aborted) throw error;
     } finally {
       changes.close();
     }
   }
 
-  async #ofPod(podId: string, { events, missed }: News, signal: AbortSignal | undefined): Promise<News & { state?: PodEvent[] }> {
+  async #ofPod(podId: string, { events, missed }: News, signal: AbortSignal): Promise<News & { state?: PodEvent[] }> {
     if (!missed) return { events, missed };
     const read = () => this.#states.get(podId, () => this.#backend.podState(podId));
     return { events, missed, state: await retrying(read, signal) };
   }
 
-  async #ofAll({ events, missed }: News, signal: AbortSignal | undefined): Promise<PodEvent[]> {
+  async #ofAll({ events, missed }: News, signal: AbortSignal): Promise<PodEvent[]> {
     const since = missed?.since;
     if (!since) return events;
     const read = () => this.#states.get(since.toISOString(), () => this.#backend.changedSince(since));

@@ -1,7 +1,9 @@
 import type { Backend, PlacedLogRow } from "../backend.js";
-import { type Cursor, decode, encode, type OpenCommand } from "./cursor.js";
+import { type Cursor, decode, encode, MOST_OPEN, type OpenCommand } from "./cursor.js";
 import { retrying } from "./retry.js";
 import { SharedReads } from "./shared.js";
+import { unlessAborted, untilAborted } from "./signal.js";
+import { unread } from "./unread.js";
 
 /** What happens to a command of a pod's log. `cursor` goes on behind it, as `after` of {@link LogOptions}. */
 export type LogEvent = { cursor: string; id: string } & (
@@ -31,9 +33,6 @@ export interface LogOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Rows that are held in memory at a time; each may have 2 MiB. */
-const PAGE_ROWS = 20;
-
 interface Portion {
   events: readonly LogEvent[];
   next: Cursor;
@@ -49,89 +48,95 @@ export class LogReader {
     this.#backend = backend;
   }
 
-  async *read(podId: string, options: LogOptions): AsyncGenerator<LogEvent, void> {
-    const { after = "", follow = false, all = false, signal } = options;
-    let cursor = decode(after);
+  read(podId: string, { after = "", follow = false, all = false, signal }: LogOptions): AsyncIterableIterator<LogEvent> {
+    return untilAborted((signal) => this.#read(podId, after, follow, all, signal), signal);
+  }
+
+  async *#read(
+    podId: string,
+    after: string,
+    follow: boolean,
+    all: boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<LogEvent, void> {
+    let cursor = decode(podId, after);
     const changes = follow ? this.#backend.subscribe(podId) : undefined;
     try {
       for (;;) {
-        signal?.throwIfAborted();
         const at = JSON.stringify([podId, all, cursor]);
         const read = () => this.#portions.get(at, () => this.#portion(podId, all, cursor));
-        const portion = follow ? await retrying(read, signal) : await read();
+        const portion = follow ? await retrying(read, signal) : await unlessAborted(read(), signal);
         yield* portion.events;
         cursor = portion.next;
         if (!portion.isLast) continue;
         if (!changes) return;
         await changes.changed(signal);
       }
-    } catch (error) {
-      if (!signal?.aborted) throw error;
     } finally {
       changes?.close();
     }
   }
 
   async #portion(podId: string, all: boolean, from: Cursor): Promise<Portion> {
-    const events: LogEvent[] = [];
-    let after = from.after;
-    let open = from.open;
-    const push = (event: DistributiveOmit<LogEvent, "cursor">) => {
-      events.push({ ...event, cursor: encode({ after, open }) } as LogEvent);
-    };
-    const goOn = (row: PlacedLogRow, at: OpenCommand) => {
-      const rest = open.filter(({ id }) => id !== row.id);
-      const stdout = unread(row.stdout ?? "", at.stdout);
-      const stderr = unread(row.stderr ?? "", at.stderr);
-      open = [...rest, { id: row.id, stdout: stdout.end, stderr: stderr.end }];
-      if (stdout.text || stderr.text) push({ type: "output", id: row.id, stdout: stdout.text, stderr: stderr.text });
-      if (row.exitCode !== null) {
-        open = rest;
-        push({ type: "end", id: row.id, exitCode: row.exitCode, duration: row.duration });
-      }
-    };
+    const told = new Portions(podId, from);
+    const grown = from.open.length > 0 ? await this.#backend.logRowsById(podId, from.open) : [];
+    told.grown(new Map(grown.map((row) => [row.id, row])));
+    const { rows, isLast } = await this.#backend.logRows(podId, all, from.after);
+    for (const row of rows) told.begun(row);
+    return { events: told.events, next: told.cursor, isLast };
+  }
+}
 
-    const ids = open.map(({ id }) => id);
-    const rows = new Map((ids.length > 0 ? await this.#backend.logRowsById(podId, ids) : []).map((row) => [row.id, row]));
-    for (const at of from.open) {
+/** Tells rows as events, each with the cursor behind it. */
+class Portions {
+  readonly events: LogEvent[] = [];
+  readonly #podId: string;
+  cursor: Cursor;
+
+  constructor(podId: string, cursor: Cursor) {
+    this.#podId = podId;
+    this.cursor = cursor;
+  }
+
+  /** What has come to the commands that were open. */
+  grown(rows: ReadonlyMap<string, PlacedLogRow>): void {
+    for (const at of this.cursor.open) {
       const row = rows.get(at.id);
       if (row) {
-        goOn(row, at);
+        this.#goOn(row, at);
       } else {
-        open = open.filter(({ id }) => id !== at.id);
-        push({ type: "end", id: at.id, exitCode: null, duration: null });
+        this.#close(at.id);
+        this.#push({ type: "end", id: at.id, exitCode: null, duration: null });
       }
     }
-    const page = await this.#backend.logRows(podId, all, after, PAGE_ROWS);
-    for (const row of page) {
-      const { id, micros, timestamp, command, containerCommand, label, jobId } = row;
-      after = { micros, id };
-      open = [...open, { id, stdout: 0, stderr: 0 }];
-      push({ type: "command", id, timestamp, command, containerCommand, label, jobId });
-      goOn(row, { id, stdout: 0, stderr: 0 });
-    }
-    return { events, next: { after, open }, isLast: page.length < PAGE_ROWS };
+  }
+
+  begun(row: PlacedLogRow): void {
+    const { id, micros, timestamp, command, containerCommand, label, jobId } = row;
+    const at = { id, stdout: 0, stderr: 0 };
+    this.cursor = { after: { micros, id }, open: [...this.cursor.open, at].slice(-MOST_OPEN) };
+    this.#push({ type: "command", id, timestamp, command, containerCommand, label, jobId });
+    this.#goOn(row, at);
+  }
+
+  #goOn(row: PlacedLogRow, at: OpenCommand): void {
+    const stdout = unread(row.stdout ?? "", row.stdoutFrom, at.stdout);
+    const stderr = unread(row.stderr ?? "", row.stderrFrom, at.stderr);
+    this.#close(row.id);
+    this.cursor = { ...this.cursor, open: [...this.cursor.open, { id: row.id, stdout: stdout.end, stderr: stderr.end }] };
+    if (stdout.text || stderr.text) this.#push({ type: "output", id: row.id, stdout: stdout.text, stderr: stderr.text });
+    if (row.exitCode === null) return;
+    this.#close(row.id);
+    this.#push({ type: "end", id: row.id, exitCode: row.exitCode, duration: row.duration });
+  }
+
+  #close(id: string): void {
+    this.cursor = { ...this.cursor, open: this.cursor.open.filter((command) => command.id !== id) };
+  }
+
+  #push(event: DistributiveOmit<LogEvent, "cursor">): void {
+    this.events.push({ ...event, cursor: encode(this.#podId, this.cursor) } as LogEvent);
   }
 }
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-
-/** The line that stands for the cut-out middle of a long output. */
-const CUT = /\n\[… (\d+) bytes cut …\]\n/;
-
-/**
- * The part of a stored output behind its first `read` bytes, and how many bytes it has in all. Bytes are counted in what
- * the command printed, so that a place keeps its meaning when the worker cuts out the middle.
- */
-function unread(text: string, read: number): { text: string; end: number } {
-  const bytes = Buffer.from(text);
-  const cut = CUT.exec(text);
-  if (!cut) return { text: bytes.subarray(read).toString(), end: bytes.length };
-  const head = Buffer.byteLength(text.slice(0, cut.index));
-  const line = Buffer.byteLength(cut[0]);
-  const missing = Number(cut[1]);
-  const end = bytes.length - line + missing;
-  // Somebody who has read beyond the cut sees no line about it.
-  const from = read <= head ? read : read < head + missing ? head : read - missing + line;
-  return { text: bytes.subarray(from).toString(), end };
-}

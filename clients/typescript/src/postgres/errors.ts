@@ -10,11 +10,12 @@ import {
   PodExists,
   SlugTaken,
 } from "../errors.js";
+import { sqlstate } from "../sqlstate.js";
 
 type Fields = Record<string, unknown> & { constraint?: unknown };
 
 interface Refusal {
-  sqlstate: string;
+  state: string;
   message: string;
   constraint: string | undefined;
 }
@@ -25,13 +26,12 @@ const DEEPEST = 8;
 function refusalOf(error: unknown, depth = 0): Refusal | null {
   if (typeof error !== "object" || error === null || depth > DEEPEST) return null;
   const fields = error as Fields;
-  const sqlstate = fields["originalCode"] ?? fields["code"];
-  // P1… to P9… are Prisma's own.
-  if (typeof sqlstate === "string" && /^[0-9A-Z]{5}$/.test(sqlstate) && !/^P[1-9]/.test(sqlstate)) {
+  const state = sqlstate(fields["originalCode"] ?? fields["code"]);
+  if (state !== undefined) {
     const message = String(fields["originalMessage"] ?? fields["message"]);
     const { constraint } = fields;
     const named = typeof constraint === "string" ? constraint : / constraint "([^"]+)"/.exec(message)?.[1];
-    return { sqlstate, message, constraint: named };
+    return { state, message, constraint: named };
   }
   for (const inner of ["driverAdapterError", "meta", "cause"]) {
     const refusal = refusalOf(fields[inner], depth + 1);
@@ -60,9 +60,10 @@ const CONSTRAINTS: Record<string, string> = {
 export function explained(error: unknown, about: Subject = {}): unknown {
   const refusal = refusalOf(error);
   if (!refusal) return error;
-  const { sqlstate, message, constraint } = refusal;
+  const { state, message, constraint } = refusal;
   const cause = { cause: error };
-  switch (sqlstate) {
+  if (state.startsWith("22")) return new InvalidInput(`The database can't store a value: ${message}.`, cause);
+  switch (state) {
     case "P0002":
       return about.jobId === undefined ? new NoSuchPod(message, cause) : new NoSuchJob(message, cause);
     case "55000":
@@ -78,11 +79,9 @@ export function explained(error: unknown, about: Subject = {}): unknown {
     case "23514":
       if (message.startsWith("The config of pod ")) return new InvalidConfig(message, [], cause);
       return new InvalidInput(CONSTRAINTS[constraint ?? ""] ?? message, cause);
-    // A value that doesn't fit its column: a NUL, a number out of range, a JSON that PostgreSQL can't store.
-    case "22003":
-    case "22021":
-    case "22P02":
-    case "22P05":
+    // Something is missing, or too long for an index.
+    case "23502":
+    case "54000":
       return new InvalidInput(`The database can't store a value: ${message}.`, cause);
     case "42501":
       return new NotAllowed(

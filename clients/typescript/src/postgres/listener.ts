@@ -3,13 +3,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { PodEvent, Subscription } from "../backend.js";
 import { InvalidInput } from "../errors.js";
 import { Changes } from "../follow/changes.js";
-import { pauseAfter } from "../follow/retry.js";
+import { isTransient, pauseAfter } from "../follow/retry.js";
+import { explained } from "./errors.js";
 import type { Connection, Notification, Pool } from "./pool.js";
 
 /** How often the connection is tried, in milliseconds: one that is gone may not say so. */
 const TRY_INTERVAL_MS = 5_000;
 /** After which a connection that doesn't answer is given up, in milliseconds. */
 const ANSWER_LIMIT_MS = 5_000;
+/** How long the connection is kept after the last who followed has gone, in milliseconds: another may come. */
+const LINGER_MS = 1_000;
 /** After so many tries, those who follow a pod look for what no notification told them. */
 const TRIES_BETWEEN_LOOKS = 6;
 
@@ -39,16 +42,31 @@ export class Listener {
     const changes = new Changes(() => {
       others.delete(changes);
       if (others.size === 0 && podId !== undefined && this.#ofPod.get(podId) === others) this.#ofPod.delete(podId);
-      if (this.#ofAll.size === 0 && this.#ofPod.size === 0) this.#end();
+      if (this.#isIdle()) setTimeout(() => this.#isIdle() && this.#end(), LINGER_MS).unref();
     });
     others.add(changes);
     // Before there is a connection, its beginning will say the same.
-    if (this.#isConnected) changes.miss(null);
+    if (this.#isConnected && podId !== undefined) changes.miss(null);
     if (!this.#stop) {
       this.#stop = new AbortController();
       void this.#run(this.#stop.signal);
     }
     return changes;
+  }
+
+  #isIdle(): boolean {
+    return this.#ofAll.size === 0 && this.#ofPod.size === 0;
+  }
+
+  *#all(): Generator<Changes> {
+    yield* this.#ofAll;
+    for (const those of this.#ofPod.values()) yield* those;
+  }
+
+  // What does not go by itself is told to those who follow, and the next to come tries again.
+  #fail(error: unknown): void {
+    for (const changes of this.#all()) changes.fail(error);
+    this.#end();
   }
 
   #end(): void {
@@ -64,8 +82,9 @@ export class Listener {
       try {
         connection = await this.#pool.connect();
         await this.#listen(connection, stop, () => (failures = 0));
-      } catch {
+      } catch (error) {
         failures += 1;
+        if (!stop.aborted && !isTransient(error)) this.#fail(explained(error));
       } finally {
         if (!stop.aborted) this.#isConnected = false;
         // It is not given back to others, who would be notified, too.
@@ -79,30 +98,31 @@ export class Listener {
   async #listen(connection: Connection, stop: AbortSignal, connected: () => void): Promise<void> {
     const lost = new Promise<never>((_, reject) => {
       connection.on("error", reject);
-      connection.on("end", () => reject(new Error("the connection has ended")));
+      connection.on("end", () => reject(new Error("Connection terminated")));
     });
     lost.catch(() => {});
     connection.on("notification", (notification) => this.#notify(notification));
     const ask = async (text: string) => {
       const limit = sleep(ANSWER_LIMIT_MS, undefined, { ref: false }).then(() => {
-        throw new Error("the database does not answer");
+        throw new Error("Connection terminated: the database does not answer");
       });
       return Promise.race([connection.query(text), lost, limit]);
     };
     await ask("LISTEN pod_events");
     await ask("LISTEN pod_log_events");
     for (let tries = 0; !stop.aborted; tries += 1) {
-      const [{ now }] = (await ask("SELECT now() AS now")).rows as [{ now: Date }];
+      if (this.#pool.ending) throw new Error("The app ends the pool.");
+      const [{ now }] = (await ask("SELECT now() AS now")).rows as [{ now: Date | string }];
       if (stop.aborted) return;
       if (tries === 0) {
         connected();
         this.#isConnected = true;
-        for (const changes of this.#ofAll) changes.miss(this.#answeredAt);
+        for (const changes of this.#ofAll) changes.miss(this.#answeredAt ?? changes.since);
       }
       if (tries % TRIES_BETWEEN_LOOKS === 0) {
         for (const those of this.#ofPod.values()) for (const changes of those) changes.miss(null);
       }
-      this.#answeredAt = now;
+      this.#answeredAt = new Date(now);
       await Promise.race([sleep(TRY_INTERVAL_MS, undefined, { signal: stop }).catch(() => {}), lost]);
     }
   }
@@ -116,6 +136,7 @@ export class Listener {
       return;
     }
     const { pod_id: podId, job_id: jobId, kind, status, step, steps_done: stepsDone, steps_total: stepsTotal } = told;
+    if (typeof status !== "string") return;
     const event = { podId, jobId, kind, status, step, stepsDone, stepsTotal };
     for (const changes of [...ofPod, ...this.#ofAll]) changes.add(event);
   }
@@ -134,8 +155,15 @@ interface Payload {
 // Whoever may connect may notify, and with anything.
 function parse(payload: string): Payload | null {
   try {
-    const told = JSON.parse(payload) as Payload | null;
-    return typeof told?.pod_id === "string" ? told : null;
+    const told = JSON.parse(payload) as Record<string, unknown> | null;
+    const isText = (field: string) => typeof told?.[field] === "string";
+    const isTextOrNone = (field: string) => isText(field) || (told?.[field] ?? null) === null;
+    const isNumberOrNone = (field: string) => typeof told?.[field] === "number" || (told?.[field] ?? null) === null;
+    const isOne =
+      isText("pod_id") &&
+      ["job_id", "kind", "status", "step"].every(isTextOrNone) &&
+      ["steps_done", "steps_total"].every(isNumberOrNone);
+    return isOne ? (told as unknown as Payload) : null;
   } catch {
     return null;
   }

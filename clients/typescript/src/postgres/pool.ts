@@ -6,6 +6,7 @@ export interface Connection extends Queryable {
   on(event: "notification", listener: (notification: Notification) => void): unknown;
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "end", listener: () => void): unknown;
+  off(event: "error", listener: (error: Error) => void): unknown;
   release(destroy?: boolean): void;
 }
 
@@ -17,6 +18,8 @@ export interface Notification {
 /** What the client needs of a pool: a `Pool` of `pg` is one, and so is what has its form. */
 export interface Pool {
   readonly options: { readonly max: number };
+  /** Whether the app is ending it. */
+  readonly ending?: boolean;
   connect(): Promise<Connection>;
   query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>;
 }

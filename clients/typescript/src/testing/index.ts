@@ -6,7 +6,7 @@ export type { CommandResult, FakeWorker, RunCommand } from "./worker.js";
 
 export interface FakeOptions {
   /** What a command in a pod prints, and how it ends; without it, every command succeeds and prints nothing. */
-  run?: RunCommand;
+  run?: RunCommand | undefined;
 }
 
 /**

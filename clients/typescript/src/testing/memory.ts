@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+
 import type {
   Backend,
   JobFilter,
@@ -10,14 +12,14 @@ import type {
   PodEvent,
   PodFilter,
   Queryable,
-  Subscription,
 } from "../backend.js";
 import { Changes } from "../follow/changes.js";
+import type { OpenCommand } from "../follow/cursor.js";
 import type { Job, JobStep, Pod, Secret, Server } from "../generated/schema.js";
+import { DEFAULT_PAGE, pageOf } from "../input.js";
 import { jobEvent, noRows, podEvent, type Rows } from "./rows.js";
 import * as rules from "./rules.js";
 
-const DEFAULT_PAGE = 100;
 const STATE_JOBS = 10;
 
 const NO_TRANSACTION: Queryable = {
@@ -58,8 +60,16 @@ export class MemoryBackend implements Backend {
     return rules.insertPod(this.#rows, pod);
   }
 
-  async createJob(_tx: Queryable, podId: string): Promise<string | null> {
-    return [...this.#rows.jobs.values()].find((job) => job.podId === podId && job.kind === "create")?.id ?? null;
+  async createOf(_tx: Queryable, { id, name, slug, config, ownerId }: NewPod): Promise<string | null> {
+    const pod = this.#rows.pods.get(id ?? "");
+    const isSame =
+      pod?.name === name &&
+      pod.slug === slug &&
+      pod.ownerId === (ownerId ?? null) &&
+      pod.destroyedAt === null &&
+      isDeepStrictEqual(pod.config, config);
+    const job = [...this.#rows.jobs.values()].find(({ podId, kind }) => podId === id && kind === "create");
+    return isSame ? (job?.id ?? null) : null;
   }
 
   async putSecret(_tx: Queryable, secret: NewSecret): Promise<void> {
@@ -119,19 +129,20 @@ export class MemoryBackend implements Backend {
     return structuredClone([...this.#rows.servers.values()]);
   }
 
-  async logRows(podId: string, all: boolean, after: LogPlace | null, limit: number): Promise<PlacedLogRow[]> {
+  async logRows(podId: string, all: boolean, after: LogPlace | null): Promise<{ rows: PlacedLogRow[]; isLast: boolean }> {
     const rows = (this.#rows.logs.get(podId) ?? []).filter(({ containerCommand }) => all || containerCommand !== null);
-    const at = after ? rows.findIndex(({ id }) => id === after.id) + 1 : 0;
-    return structuredClone(rows.slice(at, at + limit));
+    return { rows: structuredClone(rows.slice(after ? rows.findIndex(({ id }) => id === after.id) + 1 : 0)), isLast: true };
   }
 
-  async logRowsById(podId: string, ids: readonly string[]): Promise<PlacedLogRow[]> {
+  async logRowsById(podId: string, open: readonly OpenCommand[]): Promise<PlacedLogRow[]> {
+    const ids = open.map(({ id }) => id);
     return structuredClone((this.#rows.logs.get(podId) ?? []).filter(({ id }) => ids.includes(id)));
   }
 
   async podState(podId: string): Promise<PodEvent[]> {
     const pod = this.#rows.pods.get(podId);
-    const jobs = [...this.#rows.jobs.values()].filter((job) => job.podId === podId).slice(-STATE_JOBS);
+    const all = [...this.#rows.jobs.values()].filter((job) => job.podId === podId);
+    const jobs = all.filter((job, at) => job.finishedAt === null || at >= all.length - STATE_JOBS);
     return pod ? [podEvent(pod), ...jobs.map(jobEvent)] : [];
   }
 
@@ -140,7 +151,7 @@ export class MemoryBackend implements Backend {
     return [];
   }
 
-  subscribe(podId: string | undefined): Subscription {
+  subscribe(podId: string | undefined): Changes {
     const follower = { podId, changes: new Changes(() => this.#followers.delete(follower)) };
     this.#followers.add(follower);
     follower.changes.miss(null);
@@ -167,6 +178,8 @@ function copyOf(rows: Rows): Rows {
     jobs: new Map(rows.jobs),
     steps: new Map(rows.steps),
     secrets: new Map(rows.secrets),
+    cancels: new Map(rows.cancels),
+    failedJobs: new Map(rows.failedJobs),
     logs: new Map(rows.logs),
     servers: new Map(rows.servers),
   };
@@ -179,5 +192,7 @@ function isOneOf<T>(value: T, wanted: T | readonly T[] | undefined): boolean {
 function portion<T extends { id: string }>(rows: T[], { limit = DEFAULT_PAGE, after }: Page): T[] {
   const newest = rows.reverse();
   const from = after === undefined ? 0 : newest.findIndex(({ id }) => id === after) + 1;
-  return structuredClone(newest.slice(from, from + limit));
+  // There is nothing behind a row that is not there.
+  if (after !== undefined && from === 0) return [];
+  return structuredClone(newest.slice(from, from + pageOf(limit)));
 }

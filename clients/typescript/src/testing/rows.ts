@@ -8,6 +8,10 @@ export interface Rows {
   jobs: Map<string, Job>;
   steps: Map<string, JobStep[]>;
   secrets: Map<string, Secret>;
+  /** Why a job that runs is to be cancelled, by job. */
+  cancels: Map<string, string>;
+  /** The job that made a pod `failed`, by pod. */
+  failedJobs: Map<string, string>;
   /** By pod, in order. */
   logs: Map<string, PlacedLogRow[]>;
   servers: Map<string, Server>;
@@ -19,6 +23,8 @@ export function noRows(): Rows {
     jobs: new Map(),
     steps: new Map(),
     secrets: new Map(),
+    cancels: new Map(),
+    failedJobs: new Map(),
     logs: new Map(),
     servers: new Map([["server_fake", FAKE_SERVER]]),
   };

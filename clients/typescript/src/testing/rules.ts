@@ -1,13 +1,13 @@
 import type { NewJob, NewPod, NewSecret } from "../backend.js";
 import { InvalidConfig, InvalidInput, NoSuchJob, NoSuchPod, NoSuchServer, NotFailed, SlugTaken } from "../errors.js";
 import type { Job, Pod } from "../generated/schema.js";
+import { PLANS } from "./plans.js";
 import { newJob, newPod, type Rows } from "./rows.js";
 
 const SLUG = /^[a-z0-9]([a-z0-9-]{0,41}[a-z0-9])?$/;
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 const CONFIG_BYTES = 256 * 1024;
 const OWNER_BYTES = 256;
-const LARGEST_INT = 2 ** 31 - 1;
 
 let made = 0;
 function newId(prefix: string): string {
@@ -35,7 +35,6 @@ export function insertPod(rows: Rows, pod: NewPod): string | null {
   if (bytes > CONFIG_BYTES) {
     throw new InvalidConfig(`The config of pod "${id}" has ${bytes} bytes; no more than ${CONFIG_BYTES} (256 KiB) can be stored.`);
   }
-  refuseNul(pod.name);
   if ([...rows.pods.values()].some(({ slug, destroyedAt }) => slug === pod.slug && destroyedAt === null)) {
     throw new SlugTaken(`Another pod has the slug "${pod.slug}". Choose another.`);
   }
@@ -46,9 +45,8 @@ export function insertPod(rows: Rows, pod: NewPod): string | null {
   return id;
 }
 
-export function putSecret(rows: Rows, { podId, kind, name, value }: NewSecret): void {
+export function putSecret(rows: Rows, { podId, kind, name }: NewSecret): void {
   podOf(rows, podId);
-  refuseNul(value);
   const key = JSON.stringify([podId, kind, name]);
   rows.secrets.set(key, { podId, kind, name, createdAt: rows.secrets.get(key)?.createdAt ?? new Date() });
 }
@@ -58,7 +56,7 @@ export function enqueue(rows: Rows, job: NewJob): string {
   if (!rows.pods.has(job.podId)) {
     throw new NoSuchPod(`There is no pod "${job.podId}". Insert its row into pods first.`);
   }
-  if (Math.abs(job.priority) > LARGEST_INT) throw new InvalidInput(`The database can't store a value: ${job.priority}.`);
+  if (!(job.kind in PLANS)) throw new InvalidInput("A job's kind is create, start, stop, restart or destroy.");
   const now = new Date();
   const line = [...rows.jobs.values()].filter((other) => other.podId === job.podId && isUnfinished(other));
   const last = line.at(-1);
@@ -81,12 +79,10 @@ export function cancel(rows: Rows, jobId: string): boolean {
   return true;
 }
 
-// A job that runs is stopped by the worker, at its next step.
-function cancelFor(rows: Rows, job: Job, lastError: string): void {
-  const isRunning = job.status === "running";
-  rows.jobs.set(job.id, { ...job, status: "cancelled", lastError, finishedAt: new Date() });
-  const pod = rows.pods.get(job.podId);
-  if (isRunning && pod) rows.pods.set(pod.id, { ...pod, status: "failed", lastError });
+// A job that runs, or waits for its next attempt, is stopped and cleaned up behind by the worker.
+function cancelFor(rows: Rows, job: Job, reason: string): void {
+  if (job.status === "queued") rows.jobs.set(job.id, { ...job, status: "cancelled", lastError: reason, finishedAt: new Date() });
+  else rows.cancels.set(job.id, reason);
 }
 
 /** As `pinacle.requeue_pod`. */
@@ -94,8 +90,7 @@ export function requeue(rows: Rows, podId: string, requestedBy: string | undefin
   const pod = rows.pods.get(podId);
   if (!pod) throw new NoSuchPod(`There is no pod "${podId}".`);
   if (pod.status !== "failed") throw new NotFailed(`Pod "${podId}" is ${pod.status}; only a failed pod can be requeued.`);
-  const failed = [...rows.jobs.values()].filter((job) => job.podId === podId && job.status === "failed").at(-1);
-  const { kind = "create", payload = {}, priority = 0 } = failed ?? {};
+  const { kind = "create", payload = {}, priority = 0 } = rows.jobs.get(rows.failedJobs.get(podId) ?? "") ?? {};
   return enqueue(rows, { podId, kind, payload: payload as object, priority, runAt: undefined, requestedBy });
 }
 
@@ -103,8 +98,4 @@ export function podOf(rows: Rows, podId: string): Pod {
   const pod = rows.pods.get(podId);
   if (!pod) throw new NoSuchPod(`There is no pod "${podId}".`);
   return pod;
-}
-
-function refuseNul(text: string): void {
-  if (text.includes("\0")) throw new InvalidInput("The database can't store a value: invalid byte sequence for encoding: 0x00.");
 }

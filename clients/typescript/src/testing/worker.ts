@@ -8,15 +8,16 @@ import { addLog, setJob, setLog, setPod, setStep } from "./writes.js";
 
 export interface CommandResult {
   /** 0 if left out. */
-  exitCode?: number;
-  stdout?: string;
-  stderr?: string;
+  exitCode?: number | undefined;
+  stdout?: string | undefined;
+  stderr?: string | undefined;
 }
 
 /** Decides what a command in a pod does. */
 export type RunCommand = (command: string, podId: string) => CommandResult | Promise<CommandResult>;
 
 const FIRST_PORT = 30_000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Takes the jobs of a fake client through the states that the worker takes them through. */
 export class FakeWorker {
@@ -49,10 +50,12 @@ export class FakeWorker {
   async runUntil(signal: AbortSignal): Promise<void> {
     const changes = this.#backend.subscribe(undefined);
     try {
-      for (;;) {
-        await changes.changed(signal);
-        changes.take();
+      while (!signal.aborted) {
         await this.run();
+        const dueIn = await this.#backend.change(({ jobs }) => untilNext([...jobs.values()]));
+        const timer = dueIn === undefined ? undefined : setTimeout(() => changes.notify(), dueIn);
+        await changes.changed(signal).finally(() => clearTimeout(timer));
+        changes.take();
       }
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -86,23 +89,19 @@ export class FakeWorker {
     });
     if (refusal) return;
     for (const [position, name] of plan.steps.entries()) {
-      const isRunning = await this.#backend.change((rows) => {
-        if (rows.jobs.get(id)?.status !== "running") return false;
+      await this.#backend.change((rows) => {
         setJob(rows, id, { step: name, stepsDone: position, stepsTotal: plan.steps.length });
         setStep(rows, id, position, name, null);
-        return true;
       });
-      // It was cancelled.
-      if (!isRunning) return;
       const error = await this.#step(name, id, podId);
       await this.#backend.change((rows) => setStep(rows, id, position, name, { error }));
-      if (error !== null) return this.#fail(id, podId, name, error);
+      const hasEnded = await this.#backend.change((rows) => isCancelled(rows, id) || (error !== null && fail(rows, id, name, error)));
+      if (hasEnded) return;
     }
     await this.#backend.change((rows) => {
-      const now = new Date();
-      if (rows.jobs.get(id)?.status !== "running") return;
-      setJob(rows, id, { status: "succeeded", stepsDone: plan.steps.length, finishedAt: now });
+      setJob(rows, id, { status: "succeeded", stepsDone: plan.steps.length, lastError: null, finishedAt: new Date() });
       setPod(rows, podId, { status: plan.target, ...facts(plan.target, rows.pods.get(podId)!, () => this.#ports++) });
+      if (kind === "destroy") forget(rows, podId);
     });
   }
 
@@ -117,7 +116,7 @@ export class FakeWorker {
     for (const command of commands(name, pod?.config as PodConfig)) {
       const logId = await this.#backend.change((rows) => addLog(rows, podId, jobId, name, command, (this.#rows += 1)));
       const began = Date.now();
-      const { exitCode = 0, stdout = "", stderr = "" } = await this.#run(command, podId);
+      const { exitCode = 0, stdout = "", stderr = "" } = await this.#result(command, podId);
       const duration = Date.now() - began;
       await this.#backend.change((rows) => setLog(rows, podId, logId, { exitCode, stdout, stderr, duration }));
       if (exitCode !== 0) return `\`${command}\` exited with code ${exitCode}${stderr ? `: ${stderr.trim()}` : ""}`;
@@ -125,18 +124,49 @@ export class FakeWorker {
     return null;
   }
 
-  #fail(jobId: string, podId: string, step: string, error: string): Promise<void> {
-    return this.#backend.change((rows) => {
-      const { attempt, maxAttempts } = rows.jobs.get(jobId)!;
-      if (!USER_STEPS.includes(step) && attempt < maxAttempts) {
-        setJob(rows, jobId, { status: "retrying", lastError: error });
-        return;
-      }
-      const up = USER_STEPS.includes(step);
-      setJob(rows, jobId, { status: "failed", lastError: error, finishedAt: new Date() });
-      setPod(rows, podId, { status: "failed", lastError: error, up });
-    });
+  // A test's own mistake is seen in the log, and the job ends.
+  async #result(command: string, podId: string): Promise<CommandResult> {
+    try {
+      return await this.#run(command, podId);
+    } catch (error) {
+      return { exitCode: 255, stderr: String(error) };
+    }
   }
+}
+
+// The job ends as it was asked to, whatever became of its step.
+function isCancelled(rows: Rows, jobId: string): boolean {
+  const reason = rows.cancels.get(jobId);
+  if (reason === undefined) return false;
+  rows.cancels.delete(jobId);
+  end(rows, jobId, "cancelled", reason, {});
+  return true;
+}
+
+function fail(rows: Rows, jobId: string, step: string, error: string): boolean {
+  const { attempt, maxAttempts } = rows.jobs.get(jobId)!;
+  if (USER_STEPS.includes(step)) end(rows, jobId, "failed", error, { up: true });
+  else if (attempt < maxAttempts) setJob(rows, jobId, { status: "retrying", lastError: error });
+  else end(rows, jobId, "failed", `${error} (gave up after ${attempt} attempts)`, {});
+  return true;
+}
+
+// The pod is `failed`, by this job.
+function end(rows: Rows, jobId: string, status: "failed" | "cancelled", lastError: string, change: Partial<Pod>): void {
+  const { podId } = rows.jobs.get(jobId)!;
+  setJob(rows, jobId, { status, lastError, finishedAt: new Date() });
+  setPod(rows, podId, { status: "failed", lastError, ...change });
+  rows.failedJobs.set(podId, jobId);
+}
+
+function forget(rows: Rows, podId: string): void {
+  for (const [key, secret] of rows.secrets) if (secret.podId === podId) rows.secrets.delete(key);
+}
+
+// How long until a job that waits for its time is due, in milliseconds.
+function untilNext(jobs: Job[]): number | undefined {
+  const waiting = jobs.filter(({ status }) => status === "queued").map(({ runAt }) => runAt.getTime());
+  return waiting.length === 0 ? undefined : Math.min(Math.max(Math.min(...waiting) - Date.now(), 0), LONGEST_TIMER_MS);
 }
 
 // Why a kind of job makes no sense for a pod, as the worker says it.

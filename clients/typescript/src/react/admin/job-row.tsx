@@ -63,9 +63,11 @@ export function JobRow({ url, job, onCancel }: JobRowProps) {
 function Steps({ url, job }: { url: string; job: AdminJob }) {
   const { status, attempt, step, stepsDone } = job;
   const steps = useSteps(url, job.id, JSON.stringify([status, attempt, step, stepsDone]));
+  // The step that failed says the same.
+  const isToldByStep = steps?.some(({ error }) => error === job.lastError);
   return (
     <>
-      {job.lastError !== null && <p className="pinacle-admin-reason">{job.lastError}</p>}
+      {job.lastError !== null && !isToldByStep && <p className="pinacle-admin-reason">{job.lastError}</p>}
       {steps === null && <p>Looking …</p>}
       {steps?.length === 0 && <p>No step has begun.</p>}
       <ol className="pinacle-admin-steps">
@@ -73,7 +75,7 @@ function Steps({ url, job }: { url: string; job: AdminJob }) {
           <li key={position} data-status={status}>
             {name}: <span className="pinacle-admin-status">{status}</span>
             {attempt > 1 && `, attempt ${attempt}`}
-            {error !== null && <span className="pinacle-admin-reason"> {error}</span>}
+            {error !== null && <p className="pinacle-admin-reason">{error}</p>}
           </li>
         ))}
       </ol>

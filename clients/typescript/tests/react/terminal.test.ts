@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { after, test, type TestContext } from "node:test";
 
 import type { Page } from "playwright-core";
 
@@ -7,7 +7,7 @@ import { LogWriter } from "../support/log.js";
 import { eventually, newPod } from "../support/pods.js";
 import { suite } from "../support/suite.js";
 import { app } from "./support/app.js";
-import { openBrowser, picture, screenColours, terminalText } from "./support/browser.js";
+import { openBrowser, picture, screenColour, terminalText } from "./support/browser.js";
 
 const parts = await suite();
 const { client, owner } = parts;
@@ -15,8 +15,9 @@ const server = await app(client);
 after(() => server.stop());
 const browser = await openBrowser();
 
-async function openPod(podId: string): Promise<Page> {
+async function openPod(t: TestContext, podId: string): Promise<Page> {
   const page = await browser.newPage();
+  t.after(() => page.close());
   page.on("pageerror", (error) => assert.fail(error));
   await page.goto(`${server.url}/?pod=${podId}`);
   return page;
@@ -25,7 +26,7 @@ async function openPod(podId: string): Promise<Page> {
 const shows = (page: Page, text: string) => eventually(async () => (await terminalText(page)).includes(text));
 const numbered = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => `line ${from + at}`);
 
-test("a failed command shows its output, and its exit code in red", async () => {
+test("a failed command shows its output, and its exit code in red", async (t) => {
   const { podId, setPod, setJob } = await newPod(client, owner);
   await setPod("status = 'provisioning'");
   await setJob("status = 'running', lease = 1, step = 'install', steps_done = 9, steps_total = 17");
@@ -33,7 +34,7 @@ test("a failed command shows its output, and its exit code in red", async () => 
   const clone = await writer.begin("git clone https://example.com/app", "📦 Cloning repository");
   await writer.print(clone, "Receiving objects:  10%\rReceiving objects: 100%\n\x1b[32mdone\x1b[0m\n");
   await writer.end(clone);
-  const page = await openPod(podId);
+  const page = await openPod(t, podId);
   await shows(page, "done after");
   const install = await writer.begin("npm ci", "📦 Installing");
   await writer.print(install, "\x1b[1mnpm", " error no package.json");
@@ -46,18 +47,17 @@ test("a failed command shows its output, and its exit code in red", async () => 
       ...["", "📦 Installing", "$ npm ci", "npm error no package.json", "exit code 3 after 5 ms"],
     ].join("\n"),
   );
-  const [red, plain] = [await screenColours(page, "exit code 3"), await screenColours(page, "npm ci")];
+  const [red, plain] = [await screenColour(page, "exit code 3"), await screenColour(page, "npm ci")];
   assert.ok(red.r > red.g + 80 && red.r > red.b + 80, JSON.stringify(red));
   assert.ok(Math.abs(plain.r - plain.g) < 30, JSON.stringify(plain));
   await setJob("status = 'failed', finished_at = now(), last_error = 'no'");
   await page.getByText("Creating failed at: install").waitFor();
   await picture(page, "failed");
-  await page.close();
 });
 
-test("the progress moves by itself, and says so to a screen reader", async () => {
+test("the progress moves by itself, and says so to a screen reader", async (t) => {
   const { podId, setPod, setJob } = await newPod(client, owner);
-  const page = await openPod(podId);
+  const page = await openPod(t, podId);
   await page.getByText("Creating: waiting for its turn").waitFor();
   await setPod("status = 'provisioning'");
   await setJob("status = 'running', lease = 1, step = 'image', steps_done = 3, steps_total = 17");
@@ -70,14 +70,13 @@ test("the progress moves by itself, and says so to a screen reader", async () =>
   await setJob("status = 'succeeded', steps_done = 17, finished_at = now()");
   await page.getByText("The pod is running").waitFor();
   assert.equal(await page.locator(".pinacle-progress-text").getAttribute("aria-live"), "polite");
-  await page.close();
 });
 
-test("the text is whole and in order, nothing twice, whatever is cut in the middle", async () => {
+test("the text is whole and in order, nothing twice, whatever is cut in the middle", async (t) => {
   const { podId } = await newPod(client, owner);
   const writer = new LogWriter(owner, podId);
   const id = await writer.begin("count");
-  const page = await openPod(podId);
+  const page = await openPod(t, podId);
   const cuts: Record<number, () => Promise<unknown>> = {
     20: async () => server.cut(),
     40: () => server.stop().then(() => server.start()),
@@ -95,14 +94,13 @@ test("the text is whole and in order, nothing twice, whatever is cut in the midd
   await writer.end(id);
   await shows(page, "done after");
   assert.equal(await terminalText(page), ["$ count", ...numbered(0, 120), "done after 5 ms"].join("\n"));
-  await page.close();
 });
 
 test("output is on the screen within 300 ms", async (t) => {
   const { podId } = await newPod(client, owner);
   const writer = new LogWriter(owner, podId);
   const id = await writer.begin("watch");
-  const page = await openPod(podId);
+  const page = await openPod(t, podId);
   await shows(page, "$ watch");
   const delays: number[] = [];
   for (let line = 0; line < 40; line += 1) {
@@ -118,17 +116,15 @@ test("output is on the screen within 300 ms", async (t) => {
   const p95 = delays[Math.ceil(delays.length * 0.95) - 1]!;
   t.diagnostic(`from the insert to the screen: p50 ${Math.round(delays[20]!)} ms, p95 ${Math.round(p95)} ms`);
   assert.ok(p95 <= 300);
-  await page.close();
 });
 
-test("a page that may not see the pod says so, and asks no more", async () => {
-  const page = await openPod("foreign_pod");
+test("a page that may not see the pod says so, and asks no more", async (t) => {
+  const page = await openPod(t, "foreign_pod");
   await page.getByText("You may not see this log").waitFor();
   let requests = 0;
   page.on("request", () => (requests += 1));
   await page.waitForTimeout(1_000);
   assert.equal(requests, 0);
-  await page.close();
 });
 
 test("the components of a page share one connection, and give it back when they go", async () => {
@@ -149,12 +145,12 @@ test("the components of a page share one connection, and give it back when they 
   await eventually(() => busy() === 0);
 });
 
-test("the keyboard scrolls the terminal, and leaves it", async () => {
+test("the keyboard scrolls the terminal, and leaves it", async (t) => {
   const { podId } = await newPod(client, owner);
   const writer = new LogWriter(owner, podId);
   const id = await writer.begin("seq 500");
   await writer.print(id, numbered(0, 500).join("\n"));
-  const page = await openPod(podId);
+  const page = await openPod(t, podId);
   const rows = page.locator(".xterm-rows");
   await eventually(async () => (await rows.textContent())!.includes("line 499"));
   await page.keyboard.press("Tab");
@@ -165,5 +161,4 @@ test("the keyboard scrolls the terminal, and leaves it", async () => {
   await eventually(async () => (await rows.textContent())!.includes("line 499"));
   await page.keyboard.press("Tab");
   assert.notEqual(await page.evaluate(() => document.activeElement?.className), "xterm-helper-textarea");
-  await page.close();
 });

@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+
 import type { Pool } from "pg";
 
 import type { Client } from "@pinacle/client";
@@ -16,7 +18,12 @@ export async function newPod(client: Client, owner: Pool, ownerId = "ada") {
   };
 }
 
-/** Waits until something holds; a test's own limit ends it. */
+const LIMIT_MS = 60_000;
+const INTERVAL_MS = 20;
+
+/** Waits until something holds. */
 export async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (const began = Date.now(); !(await holds()); await sleep(INTERVAL_MS)) {
+    if (Date.now() - began > LIMIT_MS) throw new Error(`after ${LIMIT_MS} ms this does not hold: ${holds}`);
+  }
 }

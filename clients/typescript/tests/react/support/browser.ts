@@ -30,12 +30,10 @@ export async function terminalText(page: Page): Promise<string> {
   });
 }
 
-/** The colour of a text in the terminal, as it is drawn. */
-export async function screenColours(page: Page, text: string): Promise<{ r: number; g: number; b: number }> {
-  const colour = await page.evaluate((text) => {
-    const spans = [...document.querySelectorAll<HTMLElement>(".xterm-rows span")];
-    return getComputedStyle(spans.find((span) => span.textContent?.includes(text))!).color;
-  }, text);
+/** The colour of a text in the terminal, once it is drawn. */
+export async function screenColour(page: Page, text: string): Promise<{ r: number; g: number; b: number }> {
+  const drawn = page.locator(".xterm-rows span").filter({ hasText: text }).first();
+  const colour = await drawn.evaluate((span) => getComputedStyle(span).color);
   const [r, g, b] = [...colour.matchAll(/\d+/g)].map(Number) as [number, number, number];
   return { r, g, b };
 }

@@ -39,7 +39,7 @@ export async function podStream(request: Request, podId: string, options: PodStr
   const { searchParams } = new URL(request.url);
   const after = request.headers.get("last-event-id") ?? searchParams.get("after") ?? "";
   try {
-    decode(after);
+    decode(podId, after);
     if (!(await client.pods.get(podId))) return refusal(404, "There is no such pod.");
   } catch (error) {
     if (!(error instanceof InvalidInput)) throw error;

@@ -4,19 +4,24 @@
 
 stack := deploy/dev/stack
 scripts := deploy/pod-host.sh deploy/dev/stack deploy/dev/demo deploy/dev/prepare deploy/dev/test deploy/dev/client \
-	deploy/dev/advisories .ci/run
+	deploy/dev/web deploy/dev/advisories .ci/run
 # These read an environment that exists only in a pod.
 pod_scripts := $(wildcard docker/bin/* docker/service/run docker/service/finish docker/service/log/run docker/services/*/run \
 	docker/services/*/finish src/guest/scripts/*.sh src/podspec/templates/*.sh)
 # These run on a pod host. They use `-ef`, which is not in POSIX, but in every sh.
 host_scripts := src/remote/guard.sh src/docker/scripts/way-out.sh src/reconcile/inventory.sh src/maintenance/images.sh
 
-.PHONY: demo check test test-client client-types test-db test-apps chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
+.PHONY: demo web check test test-client client-types test-db test-apps chaos fuzz bench image lint lint-scripts advisories prepare prepare-check stack-up stack-down
 
 # A pod's life, from the web app's insert to its end.
 demo:
 	cargo build --locked
 	$(stack) run deploy/dev/demo
+
+# The example app of examples/nextjs, beside a worker and a pod host, until Ctrl-C. `WEB_PORT=3000` chooses its port.
+web:
+	cargo build --locked
+	$(stack) run deploy/dev/web
 
 # The first check of a change: no root, no stack, and under a minute with a warm cache.
 check: lint

@@ -20,6 +20,7 @@ demo:
 
 # The example app of examples/nextjs, beside a worker and a pod host, until Ctrl-C. `WEB_PORT=3000` chooses its port.
 web:
+	$(stack) node
 	cargo build --locked
 	$(stack) run deploy/dev/web
 
@@ -32,13 +33,14 @@ check: lint
 test-db:
 	RUST_TEST_THREADS=10 $(stack) run-db deploy/dev/test db::$(only)
 
-# Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser. Prints the ten slowest tests.
-# `only=pods::` runs the worker's tests with this in their names.
+# Everything, on real PostgreSQL, sshd, Docker, gVisor, nginx, git and a browser: the worker, the TypeScript client and the
+# example app. Prints the worker's ten slowest tests. `only=pods::` runs the worker's tests with this in their names.
 test:
 	$(stack) test-tools
 	cargo test --locked --package pinacle-guard
 	$(stack) run deploy/dev/test $(only)
 	$(if $(only),,$(stack) run deploy/dev/client test)
+	$(if $(only),,$(stack) run deploy/dev/web npm test)
 
 # The TypeScript client's part of it. `only=logs` runs clients/typescript/tests/logs.test.ts.
 test-client:
@@ -48,7 +50,7 @@ test-client:
 
 # Writes the client's types from the schema and from `pinacle-worker schema`.
 client-types:
-	$(stack) test-tools
+	$(stack) node
 	cargo build --locked
 	$(stack) run-db deploy/dev/client types
 

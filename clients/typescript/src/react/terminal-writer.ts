@@ -9,10 +9,11 @@ const BOLD = "\x1b[1m";
 // Not "faint", which xterm takes below the contrast that is asked for.
 const GREY = "\x1b[90m";
 const RED = "\x1b[31m";
+const DEFAULT = "\x1b[39m";
 /** Undoes what a command may have left: colours, a hidden cursor, the second screen. */
 const RESTORE = `\x1b[!p\x1b[?47l${RESET}`;
 
-/** Shows a log in a terminal: a head for each command, what it prints, and how it ended. */
+/** Shows a log in a terminal: a head for each command, what it prints, errors in red, and how it ended. */
 export class TerminalWriter {
   readonly #terminal: Terminal;
   /** The commands that run, by their id. */
@@ -36,7 +37,7 @@ export class TerminalWriter {
     }
     if (event.type === "output") {
       await this.#turnTo(event.id);
-      return this.#print(event.stdout + event.stderr);
+      return this.#print(`${event.stdout}${event.stderr && `${RED}${event.stderr}${DEFAULT}`}`);
     }
     await this.#turnTo(event.id);
     this.#running.delete(event.id);

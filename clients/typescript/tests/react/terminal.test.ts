@@ -26,7 +26,7 @@ async function openPod(t: TestContext, podId: string): Promise<Page> {
 const shows = (page: Page, text: string) => eventually(async () => (await terminalText(page)).includes(text));
 const numbered = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => `line ${from + at}`);
 
-test("a failed command shows its output, and its exit code in red", async (t) => {
+test("a failed command shows its errors and its exit code in red", async (t) => {
   const { podId, setPod, setJob } = await newPod(client, owner);
   await setPod("status = 'provisioning'");
   await setJob("status = 'running', lease = 1, step = 'install', steps_done = 9, steps_total = 17");
@@ -47,8 +47,11 @@ test("a failed command shows its output, and its exit code in red", async (t) =>
       ...["", "📦 Installing", "$ npm ci", "npm error no package.json", "exit code 3 after 5 ms"],
     ].join("\n"),
   );
-  const [red, plain] = [await screenColour(page, "exit code 3"), await screenColour(page, "npm ci")];
-  assert.ok(red.r > red.g + 80 && red.r > red.b + 80, JSON.stringify(red));
+  for (const text of ["error no package.json", "exit code 3"]) {
+    const red = await screenColour(page, text);
+    assert.ok(red.r > red.g + 80 && red.r > red.b + 80, `${text}: ${JSON.stringify(red)}`);
+  }
+  const plain = await screenColour(page, "npm ci");
   assert.ok(Math.abs(plain.r - plain.g) < 30, JSON.stringify(plain));
   await setJob("status = 'failed', finished_at = now(), last_error = 'no'");
   await page.getByText("Creating failed at: install").waitFor();

@@ -33,7 +33,7 @@ export function FailedPods({ view, act }: { view: AdminView; act: Admin["act"] }
               </button>
             )}
           </div>
-          <div className="pinacle-admin-scroll">
+          <div className="pinacle-admin-scroll" tabIndex={0}>
             <table>
               <thead>
                 <tr>

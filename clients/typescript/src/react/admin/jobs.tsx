@@ -19,7 +19,7 @@ export function Jobs({ url, view, act }: { url: string; view: AdminView; act: Ad
       <h2 id={heading}>Jobs</h2>
       {view.jobs.length === 0 && <p>None.</p>}
       {view.jobs.length > 0 && (
-        <div className="pinacle-admin-scroll">
+        <div className="pinacle-admin-scroll" tabIndex={0}>
           <table>
             <thead>
               <tr>

@@ -13,7 +13,7 @@ export function Servers({ servers }: { servers: readonly AdminServer[] }) {
       <h2 id={heading}>Servers</h2>
       {servers.length === 0 && <p>None.</p>}
       {servers.length > 0 && (
-        <div className="pinacle-admin-scroll">
+        <div className="pinacle-admin-scroll" tabIndex={0}>
           <table>
             <thead>
               <tr>

@@ -1,12 +1,20 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
+/** What an app has already. */
+const APP = {
+  "lib/pinacle.ts": `import { createClient } from "@pinacle/client";
+    import pg from "pg";
+    export const client = createClient({ pool: new pg.Pool() });`,
+  "lib/session.ts": `export declare function userOf(request: Request): Promise<{ id: string; name: string; isAdmin: boolean } | null>;`,
+  "css.d.ts": `declare module "*.css";`,
+};
 const ROOT = new URL("../../", import.meta.url).pathname;
 
 test("the package, installed in an empty project, compiles and runs what its README shows", async () => {
@@ -18,7 +26,8 @@ test("the package, installed in an empty project, compiles and runs what its REA
   assert.deepEqual(files.filter(({ path }) => !/^(dist\/|package\.json$|README\.md$|LICENSE)/.test(path)), []);
 
   const versions = (JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as { devDependencies: Record<string, string> }).devDependencies;
-  const tools = ["pg", "@types/pg", "@types/node", "typescript", "drizzle-orm"].map((name) => `${name}@${versions[name]}`);
+  const names = ["pg", "@types/pg", "@types/node", "typescript", "drizzle-orm", "react", "@types/react"];
+  const tools = [...names, "@xterm/xterm", "@xterm/addon-fit"].map((name) => `${name}@${versions[name]}`);
   await writeFile(join(project, "package.json"), JSON.stringify({ type: "module", private: true }));
   await inProject("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", `./${filename}`, ...tools);
 
@@ -26,8 +35,19 @@ test("the package, installed in an empty project, compiles and runs what its REA
   const blocks = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code!);
   assert.ok(blocks.length > 0);
   for (const [number, code] of blocks.entries()) await writeFile(join(project, `block${number}.ts`), code);
-  const options = { strict: true, module: "NodeNext", target: "ES2022", types: ["node"], skipLibCheck: true };
-  await writeFile(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: options }));
+  // Those of a Next.js app name their file, and what of the app they use.
+  const pages = [...readme.matchAll(/^```tsx\n\/\/ (\S+)\n(.*?)^```/gms)];
+  assert.ok(pages.length > 0);
+  const app = { ...Object.fromEntries(pages.map(([, path, code]) => [path!, code!])), ...APP };
+  for (const [path, code] of Object.entries(app)) {
+    await mkdir(join(project, dirname(path)), { recursive: true });
+    await writeFile(join(project, path), code);
+  }
+  const compilerOptions = {
+    ...{ strict: true, module: "ESNext", moduleResolution: "bundler", target: "ES2022", skipLibCheck: true },
+    ...{ types: ["node"], jsx: "react-jsx", lib: ["ES2023", "DOM"], paths: { "@/*": ["./*"] } },
+  };
+  await writeFile(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions }));
   await inProject("npx", "tsc").catch((error: { stdout: string }) => assert.fail(error.stdout));
 
   // The one that needs no database.

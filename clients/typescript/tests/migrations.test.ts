@@ -66,3 +66,10 @@ test("Kysely's Migrator", async () => {
     if (error) throw error as Error;
   }, "tags");
 });
+
+test("prisma db push", async () => {
+  // It removes what is not in its schema, where it looks.
+  await parts.owner.query("DROP TABLE notes, tags, kysely_migration, kysely_migration_lock");
+  const push = new URL("build/tests/orm/push.js", ROOT).pathname;
+  await leavesOursAlone(() => promisify(execFile)(process.execPath, [push, url]), "orders");
+});

@@ -171,10 +171,11 @@ test("a user's own list does not read the pods of others", async () => {
   );
   await owner.query("ANALYZE pinacle.pods");
   const statements: string[] = [];
-  const query = app.query.bind(app);
-  const watched = Object.assign(Object.create(app), {
-    query: (text: string, values: unknown[]) => (statements.push(text), query(text, values)),
-  }) as typeof app;
+  const watched = {
+    options: app.options,
+    connect: () => app.connect(),
+    query: (text: string, values: unknown[]) => (statements.push(text), app.query(text, values)),
+  };
   assert.equal((await createClient({ pool: watched }).pods.list({ ownerId: "user_7" })).length, 20);
   const plan = await owner.query(`EXPLAIN (FORMAT JSON) ${statements[0]}`, [100, "user_7"]);
   const nodes = JSON.stringify(plan.rows[0]);

@@ -143,15 +143,16 @@ test("a reader who is woken does not join a read that has looked before", async 
   await writer.end(await writer.begin("first"));
   let hold: Promise<void> | undefined;
   const pool = parts.database.pool();
-  const query = pool.query.bind(pool);
-  const slow = Object.assign(Object.create(pool), {
+  const slow = {
+    options: pool.options,
+    connect: () => pool.connect(),
     // It has looked, and the answer is slow.
     query: async (text: string, values: unknown[]) => {
-      const result = await query(text, values);
+      const result = await pool.query(text, values);
       await hold;
       return result;
     },
-  }) as typeof pool;
+  };
   const client = createClient({ pool: slow });
   const [{ cursor }] = (await collect(client.logs("pod_shared"))).slice(-1) as [LogEvent];
   let release = () => {};

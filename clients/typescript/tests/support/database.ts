@@ -4,6 +4,8 @@ import { promisify } from "node:util";
 
 import pg from "pg";
 
+/** How long the connections of a test may take to end, in milliseconds. */
+const END_LIMIT_MS = 30_000;
 export const WORKER = process.env["PINACLE_WORKER"] ?? "pinacle-worker";
 
 /** A migrated database of a test's own, and a role for the app that has what `pinacle-worker grant` gives. */
@@ -52,7 +54,12 @@ export class Database {
   }
 
   async drop(): Promise<void> {
+    // With nothing else to wait for, the process would end as if all were well.
+    const limit = setTimeout(() => {
+      throw new Error("a connection was not given back to its pool");
+    }, END_LIMIT_MS);
     for (const pool of this.#pools) await pool.end();
+    clearTimeout(limit);
     const base = process.env["DATABASE_URL"]!;
     await asAdmin(base, [`DROP DATABASE ${this.name} WITH (FORCE)`, `DROP ROLE ${this.role}`]);
   }

@@ -8,7 +8,7 @@ let browser;
 before(async () => (browser = await openBrowser()));
 after(() => browser.close());
 
-test("a failed install is shown in red, and runs once its cause is mended and an admin requeues it", async () => {
+test("a failed install is shown in red, and runs once its cause is gone and an admin requeues it", async () => {
   const page = await browser.pageOf("Ada");
   const name = newName("Broken");
   await createPod(page, { name, install: "echo no such package >&2; exit 7" });

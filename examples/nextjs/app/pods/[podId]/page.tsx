@@ -6,7 +6,7 @@ import { requirePod } from "@/lib/access";
 import { Actions } from "./actions-bar";
 import { Links } from "./links";
 import { LivePod } from "./live-pod";
-import { MendInstall } from "./mend-install";
+import { ChangeInstall } from "./change-install";
 
 interface Props {
   params: Promise<{ podId: string }>;
@@ -36,7 +36,7 @@ export default async function PodPage({ params }: Props) {
         <Links pod={pod} />
         <Actions pod={pod} />
       </div>
-      {pod.status === "failed" && <MendInstall pod={pod} />}
+      {pod.status === "failed" && <ChangeInstall pod={pod} />}
       <section aria-label="Progress"><PodProgress url={stream} /></section>
       <section aria-label="Log" className="log"><PodTerminal url={stream} /></section>
     </>

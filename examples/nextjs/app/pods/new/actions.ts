@@ -34,7 +34,7 @@ export async function createPod(_before: FormState, form: FormData): Promise<For
   redirect(`/pods/${id}`);
 }
 
-/** What the user can mend. Everything else is the server's to log. */
+/** What the user can correct. Everything else is the server's to log. */
 function problemsOf(error: unknown): Problems {
   const { code, message, problems = [] } = error as { code?: string; message: string; problems?: ConfigProblem[] };
   // By the code, as Next.js may have loaded the client's classes more than once.

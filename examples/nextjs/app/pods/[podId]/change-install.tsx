@@ -6,7 +6,7 @@ import { Submit } from "@/components/submit";
 import { changeInstall } from "./actions";
 
 /** Changes the command that most creates fail by. A requeue then goes on with the new one. */
-export function MendInstall({ pod }: { pod: Pod }) {
+export function ChangeInstall({ pod }: { pod: Pod }) {
   const { install } = pod.config as PodConfig;
   if (typeof install !== "string") return null;
   return (

@@ -2,6 +2,7 @@ import { useId, useState } from "react";
 
 import type { AdminFilter, AdminPod, AdminView } from "../../next/admin-view.js";
 import { Confirm } from "./confirm.js";
+import { Table } from "./table.js";
 import { Time } from "./time.js";
 import type { Admin } from "./use-admin.js";
 
@@ -33,45 +34,31 @@ export function FailedPods({ view, act }: { view: AdminView; act: Admin["act"] }
               </button>
             )}
           </div>
-          <div className="pinacle-admin-scroll" tabIndex={0}>
-            <table>
-              <thead>
-                <tr>
-                  {["Pod", "Owner", "Reason", "Since"].map((name) => (
-                    <th key={name} scope="col">
-                      {name}
-                    </th>
-                  ))}
-                  {granted.includes("requeue") && <th scope="col">Action</th>}
-                </tr>
-              </thead>
-              <tbody>
-                {matching.map((pod) => (
-                  <tr key={pod.id}>
-                    <th scope="row">
-                      {pod.name} <code>{pod.slug}</code>
-                    </th>
-                    <td>{pod.ownerId ?? "–"}</td>
-                    <td className="pinacle-admin-reason">{pod.lastError ?? "–"}</td>
-                    <td>
-                      <Time at={pod.updatedAt} />
-                    </td>
-                    {granted.includes("requeue") && (
-                      <td>
-                        <button
-                          type="button"
-                          aria-label={`Requeue ${pod.name}`}
-                          onClick={() => void act({ action: "requeue", podId: pod.id }, () => `${pod.name} is requeued.`)}
-                        >
-                          Requeue
-                        </button>
-                      </td>
-                    )}
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table columns={["Pod", "Owner", "Reason", "Since", ...(granted.includes("requeue") ? ["Action"] : [])]}>
+            {matching.map((pod) => (
+              <tr key={pod.id}>
+                <th scope="row">
+                  {pod.name} <code>{pod.slug}</code>
+                </th>
+                <td>{pod.ownerId ?? "–"}</td>
+                <td className="pinacle-admin-reason">{pod.lastError ?? "–"}</td>
+                <td>
+                  <Time at={pod.updatedAt} />
+                </td>
+                {granted.includes("requeue") && (
+                  <td>
+                    <button
+                      type="button"
+                      aria-label={`Requeue ${pod.name}`}
+                      onClick={() => void act({ action: "requeue", podId: pod.id }, () => `${pod.name} is requeued.`)}
+                    >
+                      Requeue
+                    </button>
+                  </td>
+                )}
+              </tr>
+            ))}
+          </Table>
         </>
       )}
       {isAsking && (

@@ -2,6 +2,7 @@ import { useId } from "react";
 
 import type { AdminJob, AdminView } from "../../next/admin-view.js";
 import { JobRow } from "./job-row.js";
+import { Table } from "./table.js";
 import type { Admin } from "./use-admin.js";
 
 const COLUMNS = ["Job", "Pod", "Status", "Attempt", "Asked by", "Enqueued", "Action"];
@@ -19,24 +20,11 @@ export function Jobs({ url, view, act }: { url: string; view: AdminView; act: Ad
       <h2 id={heading}>Jobs</h2>
       {view.jobs.length === 0 && <p>None.</p>}
       {view.jobs.length > 0 && (
-        <div className="pinacle-admin-scroll" tabIndex={0}>
-          <table>
-            <thead>
-              <tr>
-                {COLUMNS.filter((name) => mayCancel || name !== "Action").map((name) => (
-                  <th key={name} scope="col">
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {view.jobs.map((job) => (
-                <JobRow key={job.id} url={url} job={job} onCancel={mayCancel ? () => void cancel(job) : undefined} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table columns={COLUMNS.filter((name) => mayCancel || name !== "Action")}>
+          {view.jobs.map((job) => (
+            <JobRow key={job.id} url={url} job={job} onCancel={mayCancel ? () => void cancel(job) : undefined} />
+          ))}
+        </Table>
       )}
     </section>
   );

@@ -1,6 +1,7 @@
 import { useId } from "react";
 
 import type { AdminServer } from "../../next/admin-view.js";
+import { Table } from "./table.js";
 import { Time } from "./time.js";
 
 const MB_PER_GB = 1024;
@@ -13,34 +14,21 @@ export function Servers({ servers }: { servers: readonly AdminServer[] }) {
       <h2 id={heading}>Servers</h2>
       {servers.length === 0 && <p>None.</p>}
       {servers.length > 0 && (
-        <div className="pinacle-admin-scroll" tabIndex={0}>
-          <table>
-            <thead>
-              <tr>
-                {["Server", "Status", "Pods", "CPU cores", "Memory", "Disk", "Last heard of"].map((name) => (
-                  <th key={name} scope="col">
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {servers.map((server) => (
-                <tr key={server.id} data-status={server.status}>
-                  <th scope="row">{server.name}</th>
-                  <td>{server.status}</td>
-                  <td>{server.livePods}</td>
-                  <Room name="CPU cores" taken={server.reservedCpuCores} of={server.cpuCores} unit="" />
-                  <Room name="memory" taken={server.reservedMemoryMb / MB_PER_GB} of={server.memoryMb / MB_PER_GB} unit=" GB" />
-                  <Room name="disk" taken={server.reservedDiskGb} of={server.diskGb} unit=" GB" />
-                  <td>
-                    <Time at={server.lastHeartbeatAt} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table columns={["Server", "Status", "Pods", "CPU cores", "Memory", "Disk", "Last heard of"]}>
+          {servers.map((server) => (
+            <tr key={server.id} data-status={server.status}>
+              <th scope="row">{server.name}</th>
+              <td>{server.status}</td>
+              <td>{server.livePods}</td>
+              <Room name="CPU cores" taken={server.reservedCpuCores} of={server.cpuCores} unit="" />
+              <Room name="memory" taken={server.reservedMemoryMb / MB_PER_GB} of={server.memoryMb / MB_PER_GB} unit=" GB" />
+              <Room name="disk" taken={server.reservedDiskGb} of={server.diskGb} unit=" GB" />
+              <td>
+                <Time at={server.lastHeartbeatAt} />
+              </td>
+            </tr>
+          ))}
+        </Table>
       )}
     </section>
   );
